@@ -1,0 +1,249 @@
+//! Servers that the tester starts and stops itself, and the cores everything runs on.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::error::LoadError;
+
+/// Longest a server may take until it is ready, and until it has stopped.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(40);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A server started by the tester; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct ServerProcess {
+    child: Child,
+    /// Where it said that it takes WebSocket connections.
+    pub(crate) url: String,
+}
+
+impl ServerProcess {
+    /// Starts `command` (by the shell, which it replaces), pinned to `core`, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// If it cannot be started, ends, or does not say so within a minute.
+    pub(crate) fn start(command: &str, core: Option<usize>) -> Result<Self, LoadError> {
+        let shell = format!("exec {command}");
+        let mut start = match core {
+            Some(core) => {
+                let mut start = Command::new("taskset");
+                start.args(["--cpu-list", &core.to_string(), "sh", "-c", &shell]);
+                start
+            }
+            None => {
+                let mut start = Command::new("sh");
+                start.args(["-c", &shell]);
+                start
+            }
+        };
+        let mut child = start
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| LoadError::Server(format!("cannot start `{command}`: {error}")))?;
+        let lines = child.stdout.take().map(read_lines);
+        // From here on the child is stopped whatever happens.
+        let mut server = Self {
+            child,
+            url: String::new(),
+        };
+        server.url = await_ready(lines, command)?;
+        Ok(server)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let deadline = Instant::now() + STOPPED_WITHIN;
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        eprintln!(
+            "the server did not stop within {} s and is killed",
+            STOPPED_WITHIN.as_secs()
+        );
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Hands on the lines of a server's standard output, and goes on reading when nobody wants them any more, so that the
+/// server is never stopped by a full pipe. The thread ends with the server.
+fn read_lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn await_ready(lines: Option<Receiver<String>>, command: &str) -> Result<String, LoadError> {
+    let deadline = Instant::now() + READY_WITHIN;
+    let Some(lines) = lines else {
+        return Err(LoadError::Server(format!("`{command}` has no output")));
+    };
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                if let Some(url) = ready_url(&line) {
+                    return Ok(url.to_owned());
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let seconds = READY_WITHIN.as_secs();
+                return Err(LoadError::Server(format!(
+                    "`{command}` was not ready within {seconds} s"
+                )));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(LoadError::Server(format!(
+                    "`{command}` ended before it was ready"
+                )));
+            }
+        }
+    }
+}
+
+/// The address in a line like `linker ready ws=ws://127.0.0.1:8088/ws admin=http://127.0.0.1:8090`.
+fn ready_url(line: &str) -> Option<&str> {
+    let (_, after) = line.split_once(" ready ")?;
+    after
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix("ws="))
+}
+
+/// The cores this process may use.
+///
+/// # Errors
+/// If the operating system does not say.
+pub(crate) fn usable_cores() -> Result<Vec<usize>, LoadError> {
+    let set = sched_getaffinity(None).map_err(LoadError::io("asking for the cores"))?;
+    Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
+}
+
+/// Keeps this thread, and all threads it starts, off `core`, where there is another.
+///
+/// # Errors
+/// If `core` is not one this process may use.
+pub(crate) fn keep_off(core: usize) -> Result<(), LoadError> {
+    let cores = usable_cores()?;
+    if !cores.contains(&core) {
+        return Err(LoadError::Usage(format!(
+            "--server-cpu {core}: this process may use the cores {cores:?}"
+        )));
+    }
+    let mut set = CpuSet::new();
+    for other in cores.into_iter().filter(|other| *other != core) {
+        set.set(other);
+    }
+    if set.count() == 0 {
+        return Ok(());
+    }
+    sched_setaffinity(None, &set).map_err(LoadError::io("pinning the tester"))
+}
+
+/// Idle-priority spinners, one a core; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Spinners(Vec<Child>);
+
+impl Spinners {
+    /// Starts one on each of `cores`.
+    ///
+    /// # Errors
+    /// If `chrt` or `taskset` (util-linux) are missing.
+    pub(crate) fn start(cores: &[usize]) -> Result<Self, LoadError> {
+        let program = std::env::current_exe().map_err(LoadError::io("finding this program"))?;
+        let mut spinners = Self(Vec::new());
+        for core in cores {
+            let child = Command::new("chrt")
+                .args(["--idle", "0", "taskset", "--cpu-list", &core.to_string()])
+                .arg(&program)
+                .arg("--spin")
+                // It ends when this pipe does, however the tester ends.
+                .stdin(Stdio::piped())
+                .spawn()
+                .map_err(|error| LoadError::Server(format!("cannot start `chrt`: {error}")))?;
+            spinners.0.push(child);
+        }
+        Ok(spinners)
+    }
+}
+
+impl Drop for Spinners {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Keeps a core busy until standard input ends.
+pub(crate) fn spin() {
+    let ended = thread::spawn(|| {
+        let mut line = String::new();
+        while std::io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {
+            line.clear();
+        }
+    });
+    let mut turns = 0_u64;
+    while !turns.is_multiple_of(1_000_000) || !ended.is_finished() {
+        // Not `spin_loop`: on a virtual machine its hint makes the host take the core away.
+        turns = std::hint::black_box(turns.wrapping_add(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_of_every_server_is_understood() {
+        let line = "linker ready ws=ws://127.0.0.1:8088/ws admin=http://127.0.0.1:8090";
+        assert_eq!(ready_url(line), Some("ws://127.0.0.1:8088/ws"));
+        assert_eq!(
+            ready_url("echo ready ws=ws://127.0.0.1:1/ws"),
+            Some("ws://127.0.0.1:1/ws")
+        );
+        assert_eq!(ready_url("INFO ws=ws://127.0.0.1:1/ws"), None);
+    }
+
+    #[test]
+    fn a_started_server_is_known_by_its_line_and_process_and_ends_with_its_owner() {
+        let server = ServerProcess::start(
+            "sh -c 'echo x ready ws=ws://127.0.0.1:9/ws; exec sleep 600'",
+            None,
+        )
+        .unwrap();
+        assert_eq!(server.url, "ws://127.0.0.1:9/ws");
+        let process = format!("/proc/{}", server.pid());
+        assert!(std::fs::exists(&process).unwrap());
+        drop(server);
+        assert!(!std::fs::exists(&process).unwrap());
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_an_error() {
+        assert!(matches!(
+            ServerProcess::start("false", None),
+            Err(LoadError::Server(_))
+        ));
+    }
+}

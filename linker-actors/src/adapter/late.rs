@@ -1,0 +1,114 @@
+//! A store that was away when the node started: away until it can be opened, and then as if it had always been there.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use linker_core::envelope::Envelope;
+use linker_core::port::{
+    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
+    TakeOver,
+};
+
+use super::postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
+
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Opens a store in PostgreSQL, now or as soon as it answers; fails for what waiting cannot mend. To be called on the runtime it shall live on.
+pub(crate) async fn open_postgres(
+    url: String,
+    options: PostgresOptions,
+) -> Result<Arc<dyn Store>, PostgresOpenError> {
+    let away = match PostgresStore::open(&url, options.clone()).await {
+        Ok(store) => return Ok(Arc::new(store)),
+        Err(error) if error.is_away() => error,
+        Err(error) => return Err(error),
+    };
+    tracing::warn!(error = %away, "the store is away; the node is not ready until it is there");
+    let late = LateStore::default();
+    let place = Arc::clone(&late.0);
+    tokio::spawn(async move {
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(TRY_EVERY).await;
+            // The node has stopped.
+            if Arc::strong_count(&place) == 1 {
+                return;
+            }
+            match PostgresStore::open(&url, options.clone()).await {
+                Ok(store) => {
+                    tracing::info!("the store is there");
+                    let _ = place.set(Arc::new(store));
+                    return;
+                }
+                Err(error) if error.is_away() => {}
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != told {
+                        tracing::error!(error = %text, "the store cannot be opened; trying again every second");
+                        told = text;
+                    }
+                }
+            }
+        }
+    });
+    Ok(Arc::new(late))
+}
+
+#[derive(Default)]
+struct LateStore(Arc<OnceLock<Arc<dyn Store>>>);
+
+impl LateStore {
+    fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let store = self.0.get().map(Arc::clone);
+        store
+            .ok_or_else(|| StoreError::Away("it was not there when this node started, and is not yet".into()))
+    }
+}
+
+impl Store for LateStore {
+    fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
+        Box::pin(async move { self.store()?.apply(batch).await })
+    }
+
+    fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { self.store()?.page(request).await })
+    }
+
+    fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {
+        Box::pin(async move { self.store()?.count(requests).await })
+    }
+
+    fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { self.store()?.take_over(request).await })
+    }
+
+    fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>> {
+        Box::pin(async move { self.store()?.expire(before_ms, max_rows).await })
+    }
+
+    fn repeatable_since(
+        &self,
+        since_ms: u64,
+        max_rows: u32,
+    ) -> BoxFuture<'_, Result<Vec<Repeatable>, StoreError>> {
+        Box::pin(async move {
+            match self.store() {
+                Ok(store) => store.repeatable_since(since_ms, max_rows).await,
+                // What waits there is still recognised when it is stored again.
+                Err(_) => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Ok(store) = self.store() {
+                store.close().await;
+            }
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.store()?.probe().await })
+    }
+}

@@ -1,0 +1,323 @@
+//! Waiting messages in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use linker_core::envelope::Envelope;
+use linker_core::id::{MessageId, NodeInstance, UserId};
+use linker_core::port::{
+    BoxFuture, CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store,
+    StoreBatch, StoreError, StoredRow, TakeOver, WaitReason,
+};
+
+/// [`Store`] in memory: never away, bounded by nothing but the inbox limit, and gone with the process.
+///
+/// What it has taken is *not* safe from a crash; it is for tests and for nodes whose operator wants no file.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug)]
+struct Row {
+    envelope: Arc<Envelope>,
+    reason: WaitReason,
+    /// Who moves it.
+    owner: Option<NodeInstance>,
+    stored_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    seqs: BTreeSet<u64>,
+    /// Rows that count towards the limit.
+    counted: u64,
+}
+
+/// Sender, recipient and reference.
+type Reference = (UserId, UserId, Box<str>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    newest_seq: u64,
+    rows: BTreeMap<u64, Row>,
+    by_id: HashMap<MessageId, u64>,
+    inboxes: HashMap<UserId, Inbox>,
+    by_reference: HashMap<Reference, BTreeSet<u64>>,
+    /// By recipient and the user told of.
+    events: HashMap<(UserId, UserId), u64>,
+    /// By arrival time, then sequence: a clock may step back.
+    arrivals: BTreeSet<(u64, u64)>,
+    /// Those that wait for [`WaitReason::Fault`].
+    faults: BTreeSet<u64>,
+}
+
+fn repeatable(envelope: &Envelope) -> Option<Reference> {
+    let reference = envelope.dedupe_reference()?;
+    Some((envelope.from, envelope.to, reference.into()))
+}
+
+impl Rows {
+    fn insert(&mut self, insert: Insert, batch: &StoreBatch) -> InsertOutcome {
+        let Insert { envelope, reason } = insert;
+        if self.by_id.contains_key(&envelope.id) {
+            return InsertOutcome::Stored;
+        }
+        if let Some(waiting) = self.repeated(&envelope, batch.dedupe_since_ms) {
+            return InsertOutcome::Duplicate(waiting);
+        }
+        let counts = envelope.kind.counts();
+        let counted = self.inboxes.get(&envelope.to).map_or(0, |inbox| inbox.counted);
+        if counts && counted >= batch.max_per_user {
+            return InsertOutcome::InboxFull;
+        }
+        if envelope.kind.is_event()
+            && let Some(&older) = self.events.get(&(envelope.to, envelope.from))
+        {
+            self.remove(older);
+        }
+        self.add(Row {
+            envelope,
+            owner: batch.node.clone().filter(|_| reason == WaitReason::Fault),
+            reason,
+            stored_ms: batch.now_ms,
+        });
+        InsertOutcome::Stored
+    }
+
+    fn repeated(&self, envelope: &Envelope, since_ms: u64) -> Option<MessageId> {
+        let seqs = self.by_reference.get(&repeatable(envelope)?)?;
+        seqs.iter()
+            .rev()
+            .filter_map(|seq| self.rows.get(seq))
+            .find(|row| row.stored_ms >= since_ms)
+            .map(|row| row.envelope.id)
+    }
+
+    fn add(&mut self, row: Row) {
+        self.newest_seq += 1;
+        let seq = self.newest_seq;
+        let envelope = &row.envelope;
+        self.by_id.insert(envelope.id, seq);
+        let inbox = self.inboxes.entry(envelope.to).or_default();
+        inbox.seqs.insert(seq);
+        inbox.counted += u64::from(envelope.kind.counts());
+        if let Some(key) = repeatable(envelope) {
+            self.by_reference.entry(key).or_default().insert(seq);
+        }
+        if envelope.kind.is_event() {
+            self.events.insert((envelope.to, envelope.from), seq);
+        }
+        self.arrivals.insert((row.stored_ms, seq));
+        if row.reason == WaitReason::Fault {
+            self.faults.insert(seq);
+        }
+        self.rows.insert(seq, row);
+    }
+
+    fn remove(&mut self, seq: u64) -> Option<Arc<Envelope>> {
+        let row = self.rows.remove(&seq)?;
+        let envelope = row.envelope;
+        self.by_id.remove(&envelope.id);
+        self.arrivals.remove(&(row.stored_ms, seq));
+        self.faults.remove(&seq);
+        if let Some(inbox) = self.inboxes.get_mut(&envelope.to) {
+            inbox.seqs.remove(&seq);
+            inbox.counted -= u64::from(envelope.kind.counts());
+            if inbox.seqs.is_empty() {
+                self.inboxes.remove(&envelope.to);
+            }
+        }
+        if let Some(key) = repeatable(&envelope)
+            && let Some(seqs) = self.by_reference.get_mut(&key)
+        {
+            seqs.remove(&seq);
+            if seqs.is_empty() {
+                self.by_reference.remove(&key);
+            }
+        }
+        if envelope.kind.is_event() {
+            self.events.remove(&(envelope.to, envelope.from));
+        }
+        Some(envelope)
+    }
+
+    fn apply(&mut self, mut batch: StoreBatch) -> Vec<InsertOutcome> {
+        let inserts = std::mem::take(&mut batch.inserts);
+        let outcomes = inserts
+            .into_iter()
+            .map(|insert| self.insert(insert, &batch))
+            .collect();
+        for id in &batch.absent {
+            self.let_go(id);
+        }
+        for id in &batch.deletes {
+            if let Some(&seq) = self.by_id.get(id) {
+                self.remove(seq);
+            }
+        }
+        outcomes
+    }
+
+    fn let_go(&mut self, id: &MessageId) {
+        let Some(seq) = self.by_id.get(id) else { return };
+        if let Some(row) = self.rows.get_mut(seq) {
+            row.reason = WaitReason::Absent;
+            row.owner = None;
+            self.faults.remove(seq);
+        }
+    }
+
+    fn take_over(&mut self, request: &TakeOver) -> Page {
+        let mut page = Page {
+            rows: Vec::new(),
+            exhausted: true,
+        };
+        let mut cost = 0;
+        let after = (Bound::Excluded(request.after_seq), Bound::Unbounded);
+        for &seq in self.faults.range(after) {
+            let Some(row) = self.rows.get_mut(&seq) else {
+                continue;
+            };
+            if row
+                .owner
+                .as_ref()
+                .is_some_and(|owner| request.spared.contains(owner))
+            {
+                continue;
+            }
+            if page.rows.len() >= request.max_rows as usize || cost > request.max_bytes {
+                page.exhausted = false;
+                break;
+            }
+            row.owner.clone_from(&request.node);
+            cost += row.envelope.cost();
+            page.rows.push(StoredRow {
+                seq,
+                envelope: Arc::clone(&row.envelope),
+            });
+        }
+        page
+    }
+
+    fn page(&self, request: &PageRequest) -> Page {
+        let mut page = Page {
+            rows: Vec::new(),
+            exhausted: true,
+        };
+        let Some(inbox) = self.inboxes.get(&request.user) else {
+            return page;
+        };
+        let mut cost = 0;
+        let after = (Bound::Excluded(request.after_seq), Bound::Unbounded);
+        for &seq in inbox.seqs.range(after) {
+            let Some(row) = self.rows.get(&seq) else { continue };
+            if request.filter == PageFilter::Behind && row.reason != WaitReason::Behind {
+                continue;
+            }
+            if page.rows.len() >= request.max_rows as usize || cost > request.max_bytes {
+                page.exhausted = false;
+                break;
+            }
+            // A bound of 0 still lets one row through.
+            cost += row.envelope.cost();
+            page.rows.push(StoredRow {
+                seq,
+                envelope: Arc::clone(&row.envelope),
+            });
+        }
+        page
+    }
+
+    fn count(&self, request: &CountRequest) -> u64 {
+        let Some(inbox) = self.inboxes.get(&request.user) else {
+            return 0;
+        };
+        let except: BTreeSet<u64> = request
+            .except
+            .iter()
+            .filter_map(|id| self.by_id.get(id).copied())
+            .filter(|seq| inbox.seqs.contains(seq))
+            .collect();
+        (inbox.seqs.len() - except.len()) as u64
+    }
+
+    fn expire(&mut self, before_ms: u64, max_rows: u32) -> Vec<Arc<Envelope>> {
+        let expired: Vec<u64> = self
+            .arrivals
+            .range(..(before_ms, 0))
+            .take(max_rows as usize)
+            .map(|&(_, seq)| seq)
+            .collect();
+        expired.into_iter().filter_map(|seq| self.remove(seq)).collect()
+    }
+
+    fn repeatable_since(&self, since_ms: u64, max_rows: u32) -> Vec<Repeatable> {
+        self.arrivals
+            .range((since_ms, 0)..)
+            .rev()
+            .filter_map(|(_, seq)| self.rows.get(seq))
+            .filter_map(|row| {
+                let (from, to, reference) = repeatable(&row.envelope)?;
+                Some(Repeatable {
+                    id: row.envelope.id,
+                    from,
+                    to,
+                    reference,
+                    arrived_ms: row.stored_ms,
+                })
+            })
+            .take(max_rows as usize)
+            .collect()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        // Nothing panics while the lock is held; were it so, what is there is still the best there is.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().apply(batch)) })
+    }
+
+    fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { Ok(self.rows().page(&request)) })
+    }
+
+    fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { Ok(self.rows().take_over(&request)) })
+    }
+
+    fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {
+        Box::pin(async move {
+            let rows = self.rows();
+            Ok(requests.iter().map(|request| rows.count(request)).collect())
+        })
+    }
+
+    fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().expire(before_ms, max_rows)) })
+    }
+
+    fn repeatable_since(
+        &self,
+        since_ms: u64,
+        max_rows: u32,
+    ) -> BoxFuture<'_, Result<Vec<Repeatable>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().repeatable_since(since_ms, max_rows)) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,283 @@
+//! The statements of one batch, inside the transaction of whoever calls.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+
+use bytes::BytesMut;
+use linker_core::id::UserId;
+use linker_core::port::{Insert, InsertOutcome, StoreBatch};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Executor, Row};
+use uuid::Uuid;
+
+use super::row::{DedupeKey, append_body, id_of, stripe_of, uuid_of};
+use crate::adapter::sql::code::{class_of, int, reason_of};
+use crate::adapter::sql::inbox_counts::InboxCounts;
+use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
+
+/// Advisory locks of this adapter have this first number: "LNKR".
+const STRIPE_LOCKS: i32 = 0x4c4e_4b52;
+
+/// Ids that are there; for hashes the newest row that arrived since; for recipients how many of their rows count.
+/// `seq + 0`, lest the newest be looked for by walking backwards through everything.
+/// `stored_ms + 0`, lest all that arrived since be gathered for every hash that is found.
+pub(super) const LOOK_UP: &str = "\
+    SELECT 1 AS what, m.id, NULL::int8 AS n, NULL::int8 AS counted FROM linker_message AS m WHERE m.id = ANY($1::uuid[]) \
+    UNION ALL \
+    SELECT 2, newest.id, asked.n, NULL FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (dedupe, n) \
+    CROSS JOIN LATERAL (SELECT m.id FROM linker_message AS m WHERE m.dedupe = asked.dedupe AND m.stored_ms + 0 >= $3 \
+                        ORDER BY m.seq + 0 DESC LIMIT 1) AS newest \
+    UNION ALL \
+    SELECT 3, NULL, asked.n, (SELECT count(*) FROM linker_message AS m WHERE m.recipient = asked.recipient AND m.class = 1) \
+    FROM unnest($4::text[]) WITH ORDINALITY AS asked (recipient, n)";
+
+/// There is at most one for each; the limit says so to the planner, which would otherwise walk through all events.
+pub(super) const REMOVE_EVENTS: &str = "DELETE FROM linker_message AS m WHERE m.id = ANY(ARRAY(\
+    SELECT e.id FROM unnest($1::text[], $2::text[]) AS asked (recipient, sender) \
+    CROSS JOIN LATERAL (SELECT id FROM linker_message \
+                        WHERE recipient = asked.recipient AND sender = asked.sender AND class = 3 LIMIT 1) AS e))";
+
+/// In the order of the arrays, as sequence numbers go.
+const ADD: &str = "\
+    INSERT INTO linker_message (id, recipient, sender, class, reason, owner, stored_ms, dedupe, cost, body) \
+    SELECT id, recipient, sender, class, reason, CASE reason WHEN 3 THEN $9 END, $10, dedupe, cost, body \
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[]) WITH ORDINALITY \
+    AS given (id, recipient, sender, class, reason, dedupe, cost, body, place) ORDER BY place \
+    ON CONFLICT (id) DO NOTHING";
+
+pub(super) const LET_GO: &str =
+    "UPDATE linker_message SET reason = 1, owner = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
+
+pub(super) const REMOVE_IDS: &str = "DELETE FROM linker_message WHERE id = ANY($1::uuid[])";
+
+/// Begins the transaction, and locks the recipients' stripes, in the same order as everybody else.
+pub(super) async fn begin(connection: &mut PgConnection, batch: &StoreBatch) -> sqlx::Result<()> {
+    let mut sql = String::from("BEGIN");
+    let stripes: BTreeSet<i32> = batch
+        .inserts
+        .iter()
+        .map(|insert| stripe_of(&insert.envelope.to))
+        .collect();
+    if !stripes.is_empty() {
+        let list: Vec<String> = stripes.iter().map(ToString::to_string).collect();
+        // Writing to a string does not fail.
+        let _ = write!(
+            sql,
+            "; SELECT count(pg_advisory_xact_lock({STRIPE_LOCKS}, stripe)) FROM unnest('{{{}}}'::int4[]) AS stripe",
+            list.join(",")
+        );
+    }
+    // One round trip, and numbers only.
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
+    Ok(())
+}
+
+/// What is needed to decide a batch, besides the database.
+pub(super) struct Memory {
+    pub(super) dedupe_key: DedupeKey,
+    /// Rows that count, at least as many as there were when they were last counted and were added here since; deletes are not subtracted.
+    pub(super) counts: InboxCounts,
+}
+
+/// # Errors
+/// Nothing has been committed.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    memory: &mut Memory,
+    batch: &StoreBatch,
+) -> sqlx::Result<(Vec<InsertOutcome>, HashMap<UserId, u64>)> {
+    let mut outcomes = Vec::new();
+    let mut added = HashMap::new();
+    if !batch.inserts.is_empty() {
+        let known = look_up(connection, memory, batch).await?;
+        let plan = plan::decide(batch, known);
+        supersede(connection, &plan).await?;
+        add(connection, memory, batch, &plan.rows).await?;
+        outcomes = plan.outcomes;
+        added = plan.added;
+    }
+    if !batch.absent.is_empty() {
+        change(connection, LET_GO, batch.absent.iter().map(uuid_of).collect()).await?;
+    }
+    if !batch.deletes.is_empty() {
+        change(
+            connection,
+            REMOVE_IDS,
+            batch.deletes.iter().map(uuid_of).collect(),
+        )
+        .await?;
+    }
+    Ok((outcomes, added))
+}
+
+/// `ids` in order, so that two who change the same rows wait for each other instead of for ever.
+pub(super) async fn change(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    mut ids: Vec<Uuid>,
+) -> sqlx::Result<()> {
+    ids.sort_unstable();
+    ids.dedup();
+    sqlx::query(sql).bind(ids).execute(connection).await?;
+    Ok(())
+}
+
+async fn look_up<'b>(
+    connection: &mut PgConnection,
+    memory: &mut Memory,
+    batch: &'b StoreBatch,
+) -> sqlx::Result<Known<'b>> {
+    let envelopes = || batch.inserts.iter().map(|insert| &*insert.envelope);
+    let ids: Vec<Uuid> = envelopes().map(|envelope| uuid_of(&envelope.id)).collect();
+    let hashed: Vec<_> = envelopes()
+        .filter_map(|envelope| Some((memory.dedupe_key.hash(envelope)?, repeatable_of(envelope)?)))
+        .collect();
+    let hashes: Vec<Uuid> = hashed.iter().map(|(hash, _)| *hash).collect();
+    let mut known = Known::default();
+    let unsure = counted_in_memory(memory, batch, &mut known);
+    let rows = sqlx::query(LOOK_UP)
+        .bind(ids)
+        .bind(hashes)
+        .bind(int(batch.dedupe_since_ms))
+        .bind(unsure.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    for row in rows {
+        match row.try_get::<i32, _>(0)? {
+            1 => {
+                let existing = Existing { seq: 0, waits: true };
+                known.ids.insert(id_of(row.try_get(1)?), existing);
+            }
+            2 => {
+                if let Some((_, repeatable)) = hashed.get(place(&row)?) {
+                    known.repeatable.insert(*repeatable, id_of(row.try_get(1)?));
+                }
+            }
+            _ => {
+                if let Some(user) = unsure.get(place(&row)?) {
+                    let counted = row.try_get::<i64, _>(3)?.cast_unsigned();
+                    memory.counts.set(*user, counted);
+                    known.counted.insert(*user, counted);
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Where what was asked for stands in its list; SQL counts from one.
+fn place(row: &PgRow) -> sqlx::Result<usize> {
+    let place = row.try_get::<i64, _>(2)? - 1;
+    usize::try_from(place).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Takes the counts that are far enough from the limit to be relied on, and answers whose are to be asked for: other nodes add rows too, and
+/// nobody tells of those removed.
+fn counted_in_memory(memory: &mut Memory, batch: &StoreBatch, known: &mut Known<'_>) -> Vec<UserId> {
+    let mut adds: HashMap<UserId, u64> = HashMap::new();
+    for insert in batch
+        .inserts
+        .iter()
+        .filter(|insert| insert.envelope.kind.counts())
+    {
+        *adds.entry(insert.envelope.to).or_default() += 1;
+    }
+    let mut unsure = HashSet::new();
+    for (user, adds) in adds {
+        match memory.counts.get(&user) {
+            Some(count) if count.saturating_add(adds) <= batch.max_per_user / 2 => {
+                known.counted.insert(user, count);
+            }
+            _ => drop(unsure.insert(user)),
+        }
+    }
+    unsure.into_iter().collect()
+}
+
+async fn supersede(connection: &mut PgConnection, plan: &Plan<'_>) -> sqlx::Result<()> {
+    if plan.superseded.is_empty() {
+        return Ok(());
+    }
+    let (recipients, senders): (Vec<String>, Vec<String>) = plan
+        .superseded
+        .iter()
+        .map(|(to, from)| (to.to_string(), from.to_string()))
+        .unzip();
+    sqlx::query(REMOVE_EVENTS)
+        .bind(recipients)
+        .bind(senders)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn add(
+    connection: &mut PgConnection,
+    memory: &Memory,
+    batch: &StoreBatch,
+    rows: &[&Insert],
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let envelopes = || rows.iter().map(|insert| &*insert.envelope);
+    let mut bodies = BytesMut::new();
+    let ends: Vec<usize> = envelopes()
+        .map(|envelope| {
+            append_body(envelope, &mut bodies);
+            bodies.len()
+        })
+        .collect();
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let bodies: Vec<&[u8]> = begins
+        .zip(&ends)
+        .map(|(begin, end)| &bodies[begin..*end])
+        .collect();
+    sqlx::query(ADD)
+        .bind(
+            envelopes()
+                .map(|envelope| uuid_of(&envelope.id))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| envelope.to.to_string())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| envelope.from.to_string())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| class_of(envelope.kind))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            rows.iter()
+                .map(|insert| reason_of(insert.reason))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| memory.dedupe_key.hash(envelope))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| cost_of(envelope.cost()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(bodies)
+        .bind(batch.node.as_ref().map(ToString::to_string))
+        .bind(int(batch.now_ms))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Frames are bounded far below 2 GiB.
+fn cost_of(cost: usize) -> i32 {
+    i32::try_from(cost).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,203 @@
+//! The life of one connection.
+
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt};
+use lapin::Event;
+use lapin::message::Delivery;
+use linker_core::port::{BoxFuture, BusError, BusReceiver};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::link::Link;
+use super::publisher::{Outbox, Outcome, Outgoing, Published, publish};
+
+/// Payloads published and not confirmed.
+const UNCONFIRMED_MAX: usize = 4096;
+/// How long a node that stops waits for confirmations.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why a connection ended.
+pub(super) enum End {
+    /// This node stops.
+    Stopped,
+    Lost(String),
+}
+
+/// One connection at work.
+pub(super) struct Session<'a> {
+    link: Link,
+    outbox: &'a Outbox,
+    receiver: &'a Arc<dyn BusReceiver>,
+    stop: &'a mut watch::Receiver<bool>,
+    sender: mpsc::Sender<Outgoing>,
+    queued: mpsc::Receiver<Outgoing>,
+    unconfirmed: FuturesUnordered<BoxFuture<'static, Published>>,
+    number: u64,
+    /// Why the broker takes nothing for now.
+    blocked: Option<String>,
+}
+
+impl<'a> Session<'a> {
+    /// From here on sends go out.
+    pub(super) fn new(
+        link: Link,
+        outbox: &'a Outbox,
+        receiver: &'a Arc<dyn BusReceiver>,
+        stop: &'a mut watch::Receiver<bool>,
+    ) -> Self {
+        let (sender, queued) = outbox.open();
+        Self {
+            link,
+            outbox,
+            receiver,
+            stop,
+            sender,
+            queued,
+            unconfirmed: FuturesUnordered::new(),
+            number: 0,
+            blocked: None,
+        }
+    }
+
+    /// Carries payloads in both directions until the connection ends.
+    pub(super) async fn run(mut self) -> End {
+        let mut events = self.link.connection.events_listener().boxed();
+        let why = loop {
+            let room = self.unconfirmed.len() < UNCONFIRMED_MAX;
+            tokio::select! {
+                Some(outgoing) = self.queued.recv(), if room => self.publish(outgoing).await,
+                Some(published) = self.unconfirmed.next() => {
+                    if let Some(why) = self.settle(published).await {
+                        break why;
+                    }
+                }
+                delivery = self.link.inbox.next() => {
+                    if let Some(why) = self.deliver(delivery) {
+                        break why;
+                    }
+                }
+                Some(event) = events.next() => {
+                    if let Some(why) = self.heed(event) {
+                        break why;
+                    }
+                }
+                () = super::stopped(self.stop) => return self.take_leave().await,
+            }
+        };
+        End::Lost(why)
+    }
+
+    async fn publish(&mut self, mut outgoing: Outgoing) {
+        if let Some(why) = &self.blocked {
+            outgoing.answer(Err(BusError::Away(why.clone())));
+            return;
+        }
+        self.number += 1;
+        let mut publishing: BoxFuture<'static, Published> =
+            Box::pin(publish(self.link.publishing.clone(), self.number, outgoing));
+        // The first poll puts it behind those before it; its answer comes later.
+        let first = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
+        match first {
+            Poll::Pending => self.unconfirmed.push(publishing),
+            Poll::Ready(published) => self.unconfirmed.push(Box::pin(std::future::ready(published))),
+        }
+    }
+
+    /// Answers what the broker has confirmed. Several at once, as they come, since lapin hands a returned payload to whichever confirmation comes next:
+    /// only together can be told which one it belongs to. `Some` when the channel is gone.
+    async fn settle(&mut self, first: Published) -> Option<String> {
+        let mut settled = vec![first];
+        poll_fn(|cx| {
+            while let Poll::Ready(Some(published)) = Pin::new(&mut self.unconfirmed).poll_next(cx) {
+                settled.push(published);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        let returned: HashSet<u64> = settled
+            .iter()
+            .filter_map(|published| match published.outcome {
+                Ok(Outcome::Confirmed { returned, .. }) => returned,
+                Err(_) => None,
+            })
+            .collect();
+        let mut lost = None;
+        for Published {
+            number,
+            mut outgoing,
+            outcome,
+        } in settled
+        {
+            let answer = match outcome {
+                _ if returned.contains(&number) => Err(BusError::NoSuchNode(outgoing.to.clone())),
+                Ok(Outcome::Confirmed { ack: true, .. }) => Ok(()),
+                Ok(Outcome::Confirmed { ack: false, .. }) => {
+                    Err(BusError::Away("the inbox of that node is full".into()))
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    lost.get_or_insert_with(|| why.clone());
+                    Err(BusError::Away(why))
+                }
+            };
+            outgoing.answer(answer);
+        }
+        lost
+    }
+
+    fn deliver(&mut self, delivery: Option<lapin::Result<Delivery>>) -> Option<String> {
+        match delivery {
+            Some(Ok(delivery)) => {
+                self.receiver.receive(Bytes::from(delivery.data));
+                None
+            }
+            None => Some("the broker has closed the inbox".into()),
+            Some(Err(error)) => Some(error.to_string()),
+        }
+    }
+
+    fn heed(&mut self, event: Event) -> Option<String> {
+        match event {
+            Event::ConnectionBlocked(reason) if self.blocked.is_none() => {
+                let why = format!("the broker takes nothing for now: {reason}");
+                tracing::warn!(error = %why, "the bus is away");
+                self.outbox.shut(why.clone());
+                self.receiver.connection(Some(why.clone()));
+                self.blocked = Some(why);
+            }
+            Event::ConnectionUnblocked if self.blocked.take().is_some() => {
+                tracing::info!("the bus is back");
+                // As when it connects: the receiver may send at once.
+                self.outbox.reopen(self.sender.clone());
+                self.receiver.connection(None);
+            }
+            Event::Error(error) => return Some(error.to_string()),
+            _ => {}
+        }
+        None
+    }
+
+    async fn take_leave(mut self) -> End {
+        self.outbox.shut("this node has closed its inbox".into());
+        let last_words = async {
+            while let Ok(outgoing) = self.queued.try_recv() {
+                self.publish(outgoing).await;
+            }
+            while let Some(published) = self.unconfirmed.next().await {
+                self.settle(published).await;
+            }
+        };
+        // What is not confirmed by then is answered with `Away`.
+        let _ = timeout(LAST_WORDS, last_words).await;
+        self.link.close().await;
+        End::Stopped
+    }
+}

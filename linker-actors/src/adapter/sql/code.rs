@@ -1,0 +1,32 @@
+//! Numbers that stand in rows: never to be changed.
+
+use linker_core::envelope::Kind;
+use linker_core::port::WaitReason;
+
+/// What counts towards the inbox limit.
+pub(in crate::adapter) const CLASS_COUNTED: i16 = 1;
+const CLASS_OTHER: i16 = 2;
+const CLASS_EVENT: i16 = 3;
+
+pub(in crate::adapter) fn class_of(kind: Kind) -> i16 {
+    if kind.is_event() {
+        CLASS_EVENT
+    } else if kind.counts() {
+        CLASS_COUNTED
+    } else {
+        CLASS_OTHER
+    }
+}
+
+pub(in crate::adapter) fn reason_of(reason: WaitReason) -> i16 {
+    match reason {
+        WaitReason::Absent => 1,
+        WaitReason::Behind => 2,
+        WaitReason::Fault => 3,
+    }
+}
+
+/// SQL's integers are signed; no time, size or sequence number gets near the end of them.
+pub(in crate::adapter) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

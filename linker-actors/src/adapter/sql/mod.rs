@@ -1,0 +1,5 @@
+//! What the stores that speak SQL have in common; no statement and no driver here.
+
+pub(super) mod code;
+pub(super) mod inbox_counts;
+pub(super) mod plan;

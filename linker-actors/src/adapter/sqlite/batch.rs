@@ -1,0 +1,331 @@
+//! The statements of one batch, inside the transaction of whoever calls.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use linker_core::envelope::Envelope;
+use linker_core::id::{MessageId, UserId};
+use linker_core::port::{Insert, InsertOutcome, StoreBatch};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::recent::RecentReferences;
+use super::row::{body_of, envelope_of, json_ids, json_ints, json_pairs, json_users};
+use super::writer::Memory;
+use crate::adapter::sql::code::{CLASS_COUNTED, class_of, int, reason_of};
+use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
+
+/// Which rows have these ids, and whether they wait.
+pub(super) const FIND_IDS: &str = "SELECT m.id, m.seq, r.seq IS NULL FROM json_each(?1) AS asked \
+     CROSS JOIN message AS m ON m.id = unhex(asked.value) LEFT JOIN removed AS r ON r.seq = m.seq";
+
+/// Rows of these recipients with these hashes that arrived since, oldest first.
+pub(super) const FIND_REFERENCES: &str = "SELECT m.body FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
+     WHERE i.recipient IN (SELECT value FROM json_each(?1)) AND i.dedupe IN (SELECT value FROM json_each(?2)) \
+     AND m.stored_ms >= ?3 ORDER BY m.seq";
+
+/// The newest hashes since, as one text: a million rows would take seconds to hand over one by one.
+pub(super) const RECENT_REFERENCES: &str = "SELECT count(*), min(stored_ms), max(stored_ms), group_concat(dedupe, ' ') FROM \
+     (SELECT stored_ms, dedupe FROM message WHERE stored_ms >= ?1 AND dedupe IS NOT NULL ORDER BY stored_ms DESC LIMIT ?2)";
+
+/// Counted rows, of users who have any.
+pub(super) const COUNT_COUNTED: &str = "SELECT recipient, count(*) FROM inbox \
+     WHERE recipient IN (SELECT value FROM json_each(?1)) AND class = 1 GROUP BY recipient";
+
+pub(super) const REMOVE_EVENTS: &str = "DELETE FROM inbox WHERE about IS NOT NULL \
+     AND (recipient, about) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+
+const DELETE_ROWS: &str = "DELETE FROM message WHERE seq IN (SELECT value FROM json_each(?1))";
+const FORGET_ROWS: &str = "DELETE FROM removed WHERE seq IN (SELECT value FROM json_each(?1))";
+
+/// From the rows just added, sorted as the table is.
+const FILL_INBOX: &str = "INSERT INTO inbox (recipient, seq, class, reason, dedupe, about, owner) \
+     SELECT recipient, seq, class, reason, dedupe, CASE class WHEN 3 THEN sender END, CASE reason WHEN 3 THEN ?3 END FROM message \
+     WHERE seq BETWEEN ?1 AND ?2 ORDER BY recipient, seq";
+
+/// The reason in the row itself is the one it came with, and is asked by nobody.
+pub(super) const LET_GO: &str = "UPDATE inbox SET reason = 1, owner = NULL WHERE (recipient, seq) IN \
+     (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
+
+pub(super) const REMOVE_IDS: &str = "DELETE FROM inbox WHERE (recipient, seq) IN \
+     (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value)) \
+     RETURNING recipient, class";
+
+/// References taken into memory when the file is opened; should more have arrived within the window, the older ones are looked up.
+const RECENT_MAX: i64 = 1_000_000;
+
+/// `INSERT`s of fixed sizes, largest first: each is prepared once, and a thousand rows take ten of them.
+static ADD_ROWS: LazyLock<[(usize, Arc<str>); 5]> = LazyLock::new(|| {
+    [256, 64, 16, 4, 1].map(|rows| {
+        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let sql = format!(
+            "INSERT INTO message (seq, id, recipient, sender, class, reason, stored_ms, dedupe, body) VALUES {values}"
+        );
+        (rows, sql.into())
+    })
+});
+
+/// What a batch did, to be taken over into memory once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) outcomes: Vec<InsertOutcome>,
+    /// Counted rows added and removed, by user.
+    pub(super) added: HashMap<UserId, u64>,
+    pub(super) subtracted: HashMap<UserId, u64>,
+    /// Rows that wait now and did not before.
+    pub(super) entered: i64,
+    /// Rows that wait no more.
+    pub(super) left: i64,
+    /// Of those that waited no more: deleted for good.
+    pub(super) deleted: i64,
+}
+
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    memory: &mut Memory,
+    batch: &StoreBatch,
+) -> sqlx::Result<Written> {
+    let mut written = Written::default();
+    if !batch.inserts.is_empty() {
+        let known = look_up(connection, memory, batch).await?;
+        let plan = plan::decide(batch, known);
+        written.left += supersede(connection, &plan).await?;
+        written.deleted += plan.reused.len() as i64;
+        add(connection, memory, batch, &plan.rows).await?;
+        written.entered += plan.rows.len() as i64;
+        written.outcomes = plan.outcomes;
+        written.added = plan.added;
+    }
+    if !batch.absent.is_empty() {
+        sqlx::query(LET_GO)
+            .bind(json_ids(&batch.absent))
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !batch.deletes.is_empty() {
+        remove(connection, &batch.deletes, &mut written).await?;
+    }
+    Ok(written)
+}
+
+async fn look_up<'b>(
+    connection: &mut SqliteConnection,
+    memory: &mut Memory,
+    batch: &'b StoreBatch,
+) -> sqlx::Result<Known<'b>> {
+    let envelopes = || batch.inserts.iter().map(|insert| &*insert.envelope);
+    let ids = find_ids(connection, envelopes()).await?;
+    let mut known = Known {
+        ids,
+        ..Known::default()
+    };
+    find_references(connection, memory, batch, &mut known).await?;
+    let mut unknown = HashSet::new();
+    for envelope in envelopes().filter(|envelope| envelope.kind.counts()) {
+        match memory.counts.get(&envelope.to) {
+            Some(count) => drop(known.counted.insert(envelope.to, count)),
+            None => drop(unknown.insert(envelope.to)),
+        }
+    }
+    if !unknown.is_empty() {
+        let rows = sqlx::query(COUNT_COUNTED)
+            .bind(json_users(&unknown))
+            .fetch_all(connection)
+            .await?;
+        for row in rows {
+            let count: i64 = row.try_get(1)?;
+            known.counted.insert(user_in(&row, 0)?, count.cast_unsigned());
+        }
+        for user in unknown {
+            let count = *known.counted.entry(user).or_default();
+            memory.counts.set(user, count);
+        }
+    }
+    Ok(known)
+}
+
+async fn find_ids<'b>(
+    connection: &mut SqliteConnection,
+    envelopes: impl Iterator<Item = &'b Envelope>,
+) -> sqlx::Result<HashMap<MessageId, Existing>> {
+    let rows = sqlx::query(FIND_IDS)
+        .bind(json_ids(envelopes.map(|envelope| &envelope.id)))
+        .fetch_all(connection)
+        .await?;
+    let mut found = HashMap::new();
+    for row in rows {
+        let id: [u8; 16] = row
+            .try_get::<&[u8], _>(0)?
+            .try_into()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let existing = Existing {
+            seq: row.try_get(1)?,
+            waits: row.try_get(2)?,
+        };
+        found.insert(MessageId::from_bytes(id), existing);
+    }
+    Ok(found)
+}
+
+async fn find_references<'b>(
+    connection: &mut SqliteConnection,
+    memory: &mut Memory,
+    batch: &'b StoreBatch,
+    known: &mut Known<'b>,
+) -> sqlx::Result<()> {
+    let key = memory.dedupe_key;
+    let hashed: Vec<(i64, &'b Envelope)> = batch
+        .inserts
+        .iter()
+        .filter_map(|insert| Some((key.hash(&insert.envelope)?, &*insert.envelope)))
+        .collect();
+    if hashed.is_empty() {
+        return Ok(());
+    }
+    let since_ms = batch.dedupe_since_ms;
+    let recent = match &mut memory.recent {
+        Some(recent) => recent,
+        empty => empty.insert(recent_references(connection, since_ms, RECENT_MAX).await?),
+    };
+    recent.forget_before(since_ms);
+    let (hashes, recipients): (HashSet<i64>, HashSet<UserId>) = hashed
+        .iter()
+        .filter(|(hash, _)| recent.may_contain(*hash, since_ms))
+        .map(|(hash, envelope)| (*hash, envelope.to))
+        .unzip();
+    if hashes.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(FIND_REFERENCES)
+        .bind(json_users(&recipients))
+        .bind(json_ints(&hashes))
+        .bind(int(since_ms))
+        .fetch_all(connection)
+        .await?;
+    // Equal hashes are only a hint; the newest row comes last and wins.
+    let mut waiting = HashMap::new();
+    for row in rows {
+        if let Ok(envelope) = envelope_of(row.try_get(0)?)
+            && let Some((from, to, reference)) = repeatable_of(&envelope)
+        {
+            waiting.insert((from, to, Box::<str>::from(reference)), envelope.id);
+        }
+    }
+    for (_, envelope) in hashed {
+        if let Some((from, to, reference)) = repeatable_of(envelope)
+            && let Some(id) = waiting.get(&(from, to, Box::from(reference)))
+        {
+            known.repeatable.insert((from, to, reference), *id);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn recent_references(
+    connection: &mut SqliteConnection,
+    since_ms: u64,
+    recent_max: i64,
+) -> sqlx::Result<RecentReferences> {
+    let (count, oldest, newest, hashes): (i64, Option<i64>, Option<i64>, Option<String>) =
+        sqlx::query_as(RECENT_REFERENCES)
+            .bind(int(since_ms))
+            .bind(recent_max)
+            .fetch_one(connection)
+            .await?;
+    let complete_since_ms = match oldest {
+        // Others that arrived with the oldest may be missing.
+        Some(oldest) if count >= recent_max => oldest.cast_unsigned() + 1,
+        _ => since_ms,
+    };
+    let hashes = hashes.unwrap_or_default();
+    let hashes = hashes.split(' ').filter_map(|hash| hash.parse().ok());
+    let newest_ms = newest.unwrap_or_default().cast_unsigned();
+    Ok(RecentReferences::of(complete_since_ms, hashes, newest_ms))
+}
+
+/// Makes way for the plan's rows; answers how many wait no more.
+async fn supersede(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::Result<i64> {
+    let mut left = 0;
+    if !plan.superseded.is_empty() {
+        let done = sqlx::query(REMOVE_EVENTS)
+            .bind(json_pairs(&plan.superseded))
+            .execute(&mut *connection)
+            .await?;
+        left += int(done.rows_affected());
+    }
+    if !plan.reused.is_empty() {
+        let seqs = json_ints(&plan.reused);
+        for sql in [DELETE_ROWS, FORGET_ROWS] {
+            sqlx::query(sql).bind(&seqs).execute(&mut *connection).await?;
+        }
+    }
+    Ok(left)
+}
+
+async fn add(
+    connection: &mut SqliteConnection,
+    memory: &mut Memory,
+    batch: &StoreBatch,
+    rows: &[&Insert],
+) -> sqlx::Result<()> {
+    let first_seq = memory.newest_seq + 1;
+    let mut rest = rows;
+    for (size, sql) in ADD_ROWS.iter() {
+        while let Some((chunk, later)) = rest.split_at_checked(*size) {
+            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+            for insert in chunk {
+                let envelope = &insert.envelope;
+                let hash = memory.dedupe_key.hash(envelope);
+                if let (Some(hash), Some(recent)) = (hash, &mut memory.recent) {
+                    recent.insert(hash, batch.now_ms);
+                }
+                memory.newest_seq += 1;
+                query = query
+                    .bind(memory.newest_seq)
+                    .bind(envelope.id.as_bytes().to_vec())
+                    .bind(envelope.to.to_string())
+                    .bind(envelope.from.to_string())
+                    .bind(class_of(envelope.kind))
+                    .bind(reason_of(insert.reason))
+                    .bind(int(batch.now_ms))
+                    .bind(hash)
+                    .bind(body_of(envelope));
+            }
+            query.execute(&mut *connection).await?;
+            rest = later;
+        }
+    }
+    if !rows.is_empty() {
+        sqlx::query(FILL_INBOX)
+            .bind(first_seq)
+            .bind(memory.newest_seq)
+            .bind(batch.node.as_ref().map(ToString::to_string))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn remove(
+    connection: &mut SqliteConnection,
+    ids: &[MessageId],
+    written: &mut Written,
+) -> sqlx::Result<()> {
+    let rows = sqlx::query(REMOVE_IDS)
+        .bind(json_ids(ids))
+        .fetch_all(connection)
+        .await?;
+    written.left += rows.len() as i64;
+    for row in rows {
+        if row.try_get::<i64, _>(1)? == i64::from(CLASS_COUNTED) {
+            *written.subtracted.entry(user_in(&row, 0)?).or_default() += 1;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn user_in(row: &SqliteRow, column: usize) -> sqlx::Result<UserId> {
+    row.try_get::<&str, _>(column)?
+        .parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,427 @@
+//! Building and starting a node.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use linker_core::app::{ClientApp, ClientApps};
+use linker_core::custody::{CustodyConfig, CustodyShared, DedupeTable};
+use linker_core::directory::Directory;
+use linker_core::id::{AppName, NodeInstance, NodeName};
+use linker_core::message_type::{MessageType, MessageTypes};
+use linker_core::network::Domain;
+use linker_core::port::{Authenticator, Bus, Presence, Store};
+
+use crate::adapter::auth::{AllowAll, for_method};
+use crate::adapter::memory::{MemoryPresence, MemoryStore};
+use crate::cluster::{self, Cluster, ClusterSettings, settings_in_common};
+use crate::config::NodeConfig;
+use crate::error::StartError;
+use crate::handle::{LinkerHandle, WeakHandle};
+use crate::linker::Linker;
+use crate::message_type::{Handler, Typed};
+use crate::node::{Node, NodeParts};
+use crate::runtime::clock::Clock;
+use crate::runtime::ids::random_u64;
+use crate::runtime::system::{Backend, System};
+
+/// References remembered to recognise repetitions, at most.
+const DEDUPE_ENTRIES_MAX: usize = 1 << 20;
+
+enum StoreChoice {
+    Memory,
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf, crate::adapter::sqlite::OpenOptions),
+    #[cfg(feature = "postgres")]
+    Postgres(String, crate::adapter::postgres::PostgresOptions),
+    Own(Arc<dyn Store>),
+}
+
+enum PresenceChoice {
+    Memory,
+    #[cfg(feature = "redis")]
+    Redis(String, crate::adapter::redis::RedisOptions),
+    Own(Arc<dyn Presence>),
+}
+
+/// Puts a node together; see [`Linker::builder`].
+pub struct LinkerBuilder {
+    name: Option<NodeName>,
+    apps: Vec<ClientApp>,
+    directory: Option<Directory>,
+    config: NodeConfig,
+    store: StoreChoice,
+    presence: PresenceChoice,
+    bus: Option<Arc<dyn Bus>>,
+    url: String,
+    authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
+    types: Vec<Arc<dyn MessageType>>,
+    linker: Arc<OnceLock<WeakHandle>>,
+}
+
+impl LinkerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: None,
+            apps: Vec::new(),
+            directory: None,
+            config: NodeConfig::default(),
+            store: StoreChoice::Memory,
+            presence: PresenceChoice::Memory,
+            bus: None,
+            url: String::new(),
+            authenticators: HashMap::new(),
+            types: Vec::new(),
+            linker: Arc::default(),
+        }
+    }
+
+    /// The node's name, unique in its domain; a random one by default.
+    #[must_use]
+    pub fn node_name(mut self, name: NodeName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// An app whose users may log in. Not together with [`LinkerBuilder::directory`].
+    #[must_use]
+    pub fn client_app(mut self, app: ClientApp) -> Self {
+        self.apps.push(app);
+        self
+    }
+
+    /// Apps, domains and where users are at home, whole.
+    #[must_use]
+    pub fn directory(mut self, directory: Directory) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// Settings.
+    #[must_use]
+    pub fn config(mut self, config: NodeConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Keeps missed messages in an SQLite file, created where there is none.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn sqlite(self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.sqlite_with(path, crate::adapter::sqlite::OpenOptions::default())
+    }
+
+    /// As [`LinkerBuilder::sqlite`], with options.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn sqlite_with(
+        mut self,
+        path: impl Into<std::path::PathBuf>,
+        options: crate::adapter::sqlite::OpenOptions,
+    ) -> Self {
+        self.store = StoreChoice::Sqlite(path.into(), options);
+        self
+    }
+
+    /// Keeps missed messages in the PostgreSQL database at `url`, which the nodes of a domain share. Where it is away the node starts all the same, and
+    /// is not ready until it is there.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn postgres(
+        mut self,
+        url: impl Into<String>,
+        options: crate::adapter::postgres::PostgresOptions,
+    ) -> Self {
+        self.store = StoreChoice::Postgres(url.into(), options);
+        self
+    }
+
+    /// Keeps missed messages in a store of the host's own. By default they are in memory, and gone with the process.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = StoreChoice::Own(store);
+        self
+    }
+
+    /// A presence registry of the host's own. By default it is in memory, for one node.
+    #[must_use]
+    pub fn presence(mut self, presence: Arc<dyn Presence>) -> Self {
+        self.presence = PresenceChoice::Own(presence);
+        self
+    }
+
+    /// Keeps presence in Redis (`redis://…`, `rediss://…`), for several nodes: together with [`LinkerBuilder::bus`].
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>, options: crate::adapter::redis::RedisOptions) -> Self {
+        self.presence = PresenceChoice::Redis(url.into(), options);
+        self
+    }
+
+    /// How this node reaches the others of its domain. Presence and store have to be shared by them too; without a bus there is one node.
+    #[must_use]
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
+        self
+    }
+
+    /// Where clients connect to, as other nodes are told.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// Who checks the logins of an app's users, instead of what the app itself names ([`ClientApp::auth`]).
+    #[must_use]
+    pub fn authenticator(mut self, app: AppName, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticators.insert(app, authenticator);
+        self
+    }
+
+    /// A message type of the host's own.
+    #[must_use]
+    pub fn handler<H: Handler>(mut self, handler: H) -> Self {
+        let linker = Arc::clone(&self.linker);
+        self.types.push(Arc::new(Typed::new(handler, linker)));
+        self
+    }
+
+    /// A message type of the host's own that works on raw frames, as Linker's own do.
+    #[must_use]
+    pub fn message_type(mut self, message_type: Arc<dyn MessageType>) -> Self {
+        self.types.push(message_type);
+        self
+    }
+
+    fn checked_directory(&mut self) -> Result<Directory, StartError> {
+        let apps = std::mem::take(&mut self.apps);
+        match self.directory.take() {
+            Some(_) if !apps.is_empty() => Err(StartError::Config(
+                "client apps stand in the directory or beside it, not both".into(),
+            )),
+            Some(directory) => Ok(directory),
+            None => {
+                let apps = ClientApps::new(apps).map_err(|problems| {
+                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                    StartError::Config(problems.join("; "))
+                })?;
+                let name = "domain-01"
+                    .parse()
+                    .map_err(|_| StartError::Config("domain".into()))?;
+                let domain = Domain {
+                    name,
+                    ws_urls: Vec::new(),
+                    amqp_urls: Vec::new(),
+                };
+                Ok(Directory::single(domain, Arc::new(apps)))
+            }
+        }
+    }
+
+    fn check_config(&self) -> Result<(), StartError> {
+        let config = &self.config;
+        let positive = [
+            ("sessions_per_user", config.sessions_per_user as u128),
+            ("max_frame_bytes", config.max_frame_bytes as u128),
+            ("max_pending_bytes", config.max_pending_bytes as u128),
+            (
+                "session.max_unproven_bytes",
+                config.session.max_unproven_bytes as u128,
+            ),
+            ("session.auth_timeout", config.session.auth_timeout.as_nanos()),
+            ("session.stall_timeout", config.session.stall_timeout.as_nanos()),
+            (
+                "session.heartbeat_interval",
+                config.session.heartbeat_interval.as_nanos(),
+            ),
+            ("retention_max_age", config.retention_max_age.as_nanos()),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(StartError::Config(format!("{name} must be more than zero")));
+        }
+        if config.session.heartbeat_timeout <= config.session.heartbeat_interval {
+            return Err(StartError::Config(
+                "session.heartbeat_timeout must be longer than its interval".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// An app that names how its users log in, and got no authenticator of the host's own, gets the one it names: none is believed unasked.
+    async fn complete_authenticators(&mut self, directory: &Directory) -> Result<(), StartError> {
+        for app in directory.apps().iter() {
+            if self.authenticators.contains_key(&app.app_name) {
+                continue;
+            }
+            let method = app.auth.clone();
+            // Reading a key file blocks.
+            let made = tokio::task::spawn_blocking(move || for_method(&method)).await;
+            let named =
+                |error: &dyn std::fmt::Display| StartError::Config(format!("{}: {error}", app.app_name));
+            let authenticator = made
+                .map_err(|error| named(&error))?
+                .map_err(|error| named(&error))?;
+            self.authenticators.insert(app.app_name, authenticator);
+        }
+        Ok(())
+    }
+
+    /// Starts the node's threads and opens its store.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(mut self) -> Result<Linker, StartError> {
+        self.check_config()?;
+        let directory = Arc::new(self.checked_directory()?);
+        self.complete_authenticators(&directory).await?;
+        let mut types = MessageTypes::protocol();
+        for own in std::mem::take(&mut self.types) {
+            types.register(own)?;
+        }
+        let backend = Backend::start()?;
+        let store = open_store(&backend, self.store).await?;
+        let clock = Clock::start();
+        let config = self.config;
+        let dedupe = DedupeTable::new(config.dedupe_window, DEDUPE_ENTRIES_MAX, random_u64());
+        recall(&backend, &store, &dedupe, clock, config.dedupe_window).await?;
+        let presence = open_presence(&backend, self.presence, config.sessions_per_user).await?;
+        if self.bus.is_some() != presence.is_shared() {
+            return Err(StartError::Config(
+                "a bus and a presence registry for several nodes are of use only together".into(),
+            ));
+        }
+        let settings = ClusterSettings {
+            url: self.url,
+            settings: settings_in_common(&config, &directory),
+        };
+        let cluster = self.bus.map(|bus| Cluster::new(bus, Arc::clone(&presence)));
+        let custody = CustodyShared::new(
+            CustodyConfig {
+                commit_window: config.commit_window,
+                max_pending_bytes: config.max_pending_bytes,
+                several_nodes: cluster.is_some(),
+            },
+            dedupe,
+        );
+        let node = Node::new(NodeParts {
+            me: NodeInstance {
+                name: self.name.map_or_else(random_name, Ok)?,
+                incarnation: random_u64(),
+            },
+            cluster,
+            config,
+            types,
+            directory,
+            authenticators: self.authenticators,
+            default_authenticator: Arc::new(AllowAll),
+            custody: Arc::new(custody),
+            clock,
+            backend: backend.handle(),
+        });
+        let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
+        cluster::start(&node, Arc::clone(&store), settings).await?;
+        let router = node
+            .routers
+            .recipient(0)
+            .ok_or_else(|| StartError::Config("no router".into()))?;
+        let handle = LinkerHandle::new(node, router, presence, store);
+        // Set once, here.
+        let _ = self.linker.set(handle.downgrade());
+        Ok(Linker::new(handle, system, backend))
+    }
+}
+
+fn random_name() -> Result<NodeName, StartError> {
+    let suffix = random_u64() & 0xffff_ffff;
+    format!("node-{suffix:08x}")
+        .parse()
+        .map_err(|_| StartError::Config("node name".into()))
+}
+
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(unused_variables, reason = "only files are opened on the backend's runtime")
+)]
+async fn open_store(backend: &Backend, choice: StoreChoice) -> Result<Arc<dyn Store>, StartError> {
+    match choice {
+        StoreChoice::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreChoice::Own(store) => Ok(store),
+        #[cfg(feature = "postgres")]
+        StoreChoice::Postgres(url, options) => {
+            let opened = backend
+                .handle()
+                .spawn(crate::adapter::late::open_postgres(url, options))
+                .await;
+            match opened {
+                Ok(Ok(store)) => Ok(store),
+                Ok(Err(error)) => Err(StartError::Store(error.to_string())),
+                Err(error) => Err(StartError::Store(error.to_string())),
+            }
+        }
+        #[cfg(feature = "sqlite")]
+        StoreChoice::Sqlite(path, options) => {
+            // Its connections live on the runtime that opens them.
+            let opened = backend
+                .handle()
+                .spawn(async move { crate::adapter::sqlite::SqliteStore::open(&path, options).await })
+                .await;
+            match opened {
+                Ok(Ok(store)) => Ok(Arc::new(store)),
+                Ok(Err(error)) => Err(StartError::Store(error.to_string())),
+                Err(error) => Err(StartError::Store(error.to_string())),
+            }
+        }
+    }
+}
+
+async fn open_presence(
+    backend: &Backend,
+    choice: PresenceChoice,
+    sessions_per_user: usize,
+) -> Result<Arc<dyn Presence>, StartError> {
+    #[cfg(not(feature = "redis"))]
+    let _ = backend;
+    match choice {
+        PresenceChoice::Memory => Ok(Arc::new(MemoryPresence::new(sessions_per_user))),
+        PresenceChoice::Own(presence) => Ok(presence),
+        #[cfg(feature = "redis")]
+        PresenceChoice::Redis(url, options) => {
+            // Its connections live on the runtime that opens them.
+            let opened = backend
+                .handle()
+                .spawn(async move { crate::adapter::redis::RedisPresence::open(&url, options).await })
+                .await;
+            match opened {
+                Ok(Ok(presence)) => Ok(Arc::new(presence)),
+                Ok(Err(error)) => Err(StartError::Presence(error.to_string())),
+                Err(error) => Err(StartError::Presence(error.to_string())),
+            }
+        }
+    }
+}
+
+/// What waits in the store and may be sent again is recognised after a restart too.
+async fn recall(
+    backend: &Backend,
+    store: &Arc<dyn Store>,
+    dedupe: &DedupeTable,
+    clock: Clock,
+    window: Duration,
+) -> Result<(), StartError> {
+    let now = clock.now();
+    let since = now.unix_ms.saturating_sub(window.as_millis() as u64);
+    let asked = Arc::clone(store);
+    let rows = backend
+        .handle()
+        .spawn(async move { asked.repeatable_since(since, DEDUPE_ENTRIES_MAX as u32 / 2).await })
+        .await
+        .map_err(|error| StartError::Store(error.to_string()))?
+        .map_err(|error| StartError::Store(error.to_string()))?;
+    for row in rows {
+        let key = dedupe.key_of(&row.from, &row.to, &row.reference);
+        let age = Duration::from_millis(now.unix_ms.saturating_sub(row.arrived_ms));
+        dedupe.recall(key, row.id, age, now.elapsed);
+    }
+    Ok(())
+}

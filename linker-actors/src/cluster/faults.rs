@@ -1,0 +1,43 @@
+//! Messages that waited for a fault to end, or that a node left when it died: taken over and moved on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use linker_core::id::NodeInstance;
+use linker_core::port::{Store, TakeOver};
+
+use crate::node::Node;
+use crate::router::RouterMail;
+
+const PAGE_ROWS: u32 = 256;
+const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Takes over what no node of `spared` moves, oldest first, until nothing is left. False when the store could not be asked.
+pub(super) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: Vec<NodeInstance>) -> bool {
+    if !spared.contains(&node.me) {
+        node.custody.has_faults.store(false, Ordering::Release);
+    }
+    let mut after_seq = 0;
+    loop {
+        let request = TakeOver {
+            node: Some(node.me.clone()),
+            spared: spared.clone(),
+            after_seq,
+            max_rows: PAGE_ROWS,
+            max_bytes: PAGE_BYTES,
+        };
+        let Ok(page) = store.take_over(request).await else {
+            node.custody.has_faults.store(true, Ordering::Release);
+            return false;
+        };
+        let Some(last) = page.rows.last() else { return true };
+        after_seq = last.seq;
+        tracing::info!(messages = page.rows.len(), "messages are taken over");
+        let Some(router) = node.routers.recipient(0) else {
+            return true;
+        };
+        if router.send(RouterMail::Faults(page.rows)).await.is_err() || page.exhausted {
+            return true;
+        }
+    }
+}

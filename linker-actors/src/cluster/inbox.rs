@@ -1,0 +1,183 @@
+//! What comes in from other nodes, on its way to the routers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use linker_core::bus::{Batch, BusFrame, decode_batch};
+use linker_core::code::CloseCode;
+use linker_core::custody::{NodeWord, Ticket};
+use linker_core::envelope::Envelope;
+use linker_core::port::BusReceiver;
+use tokio::sync::mpsc;
+
+use super::{Cluster, Peer, close_here};
+use crate::node::Node;
+use crate::router::RouterMail;
+use crate::session::ToSession;
+
+/// Payloads that wait to be looked at. What does not fit is dropped: who answers for it asks.
+const WAITING_MAX: usize = 1024;
+/// How often undecodable payloads are logged, at most.
+const LOG_EVERY_MS: u64 = 60_000;
+
+/// For a router, from another node.
+pub(crate) enum PeerFrame {
+    Deliver {
+        ticket: Option<Ticket>,
+        envelope: Arc<Envelope>,
+    },
+    Word(NodeWord),
+}
+
+/// The adapter's way to this node.
+pub(crate) struct Inbox {
+    node: Arc<Node>,
+    payloads: mpsc::Sender<Bytes>,
+}
+
+impl Inbox {
+    /// Looks at what comes in, on the backend's runtime.
+    pub(crate) fn open(node: &Arc<Node>) -> Arc<Self> {
+        let (payloads, mut coming) = mpsc::channel::<Bytes>(WAITING_MAX);
+        let reader = Reader {
+            node: Arc::clone(node),
+            logged_at_ms: AtomicU64::new(0),
+        };
+        node.backend.spawn(async move {
+            while let Some(payload) = coming.recv().await {
+                reader.read(payload).await;
+            }
+        });
+        Arc::new(Self {
+            node: Arc::clone(node),
+            payloads,
+        })
+    }
+}
+
+impl BusReceiver for Inbox {
+    fn receive(&self, payload: Bytes) {
+        if self.payloads.try_send(payload).is_err() {
+            metrics::counter!("linker_bus_overrun_total").increment(1);
+        }
+    }
+
+    fn connection(&self, lost: Option<String>) {
+        self.node.set_check("bus", lost);
+    }
+}
+
+struct Reader {
+    node: Arc<Node>,
+    logged_at_ms: AtomicU64,
+}
+
+impl Reader {
+    async fn read(&self, payload: Bytes) {
+        let batch = match decode_batch(payload) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.set_aside(&error.to_string());
+                return;
+            }
+        };
+        if let Some(broken) = &batch.first_broken {
+            self.set_aside(&format!("of {}: {broken}", batch.sender));
+        }
+        let Some(peer) = Cluster::peer(&self.node, &batch.sender) else {
+            return;
+        };
+        self.hand_over(&peer, batch).await;
+    }
+
+    async fn hand_over(&self, peer: &Arc<Peer>, batch: Batch) {
+        let mut guests = Vec::new();
+        let mut words: HashMap<u16, Vec<PeerFrame>> = HashMap::new();
+        for frame in batch.frames {
+            match frame {
+                BusFrame::Deliver { ticket, envelope } => {
+                    let mut envelope = Arc::unwrap_or_clone(envelope);
+                    // Not a slice of the batch, which it would keep alive.
+                    envelope.content = Bytes::copy_from_slice(&envelope.content);
+                    guests.push(PeerFrame::Deliver {
+                        ticket,
+                        envelope: Arc::new(envelope),
+                    });
+                }
+                BusFrame::DeliverGroup(mut group) => {
+                    group.content = Bytes::copy_from_slice(&group.content);
+                    guests.extend(group.envelopes().map(|(ticket, envelope)| PeerFrame::Deliver {
+                        ticket,
+                        envelope: Arc::new(envelope),
+                    }));
+                }
+                BusFrame::Stored { guests: of } => {
+                    guests.extend(of.into_iter().map(NodeWord::Stored).map(PeerFrame::Word));
+                }
+                BusFrame::Keep { guests: of } => {
+                    guests.extend(of.into_iter().map(NodeWord::Keep).map(PeerFrame::Word));
+                }
+                BusFrame::Dismiss { guests: of } => {
+                    guests.extend(of.into_iter().map(NodeWord::Dismiss).map(PeerFrame::Word));
+                }
+                BusFrame::Ask { tickets } => {
+                    let asks = tickets.into_iter().map(|(ticket, id)| NodeWord::Ask(ticket, id));
+                    guests.extend(asks.map(PeerFrame::Word));
+                }
+                BusFrame::Proven { tickets } => sort(&mut words, tickets, NodeWord::Proven),
+                BusFrame::NotHere { tickets } => sort(&mut words, tickets, NodeWord::NotHere),
+                BusFrame::Behind {
+                    ticket,
+                    guest,
+                    replaying,
+                } => sort(&mut words, vec![ticket], |ticket| NodeWord::Behind {
+                    ticket,
+                    guest,
+                    replaying,
+                }),
+                BusFrame::Close { user, session, code } => {
+                    if let Some(code) = CloseCode::from_number(code) {
+                        close_here(&self.node, &user, session, code);
+                    }
+                }
+                BusFrame::Rescan { users } => {
+                    for entry in users.iter().flat_map(|user| self.node.sessions.of(user)) {
+                        let _ = entry.post(ToSession::Rescan);
+                    }
+                }
+            }
+        }
+        if !guests.is_empty() {
+            // All guests are with one router: their order is that of the bus.
+            words.entry(0).or_default().extend(guests);
+        }
+        for (shard, frames) in words {
+            // One that has ended has surrendered its messages to the first.
+            let router = self.node.routers.recipient(shard);
+            if let Some(router) = router.or_else(|| self.node.routers.recipient(0)) {
+                let mail = RouterMail::Peer(Arc::clone(peer), frames);
+                let _ = router.send(mail).await;
+            }
+        }
+    }
+
+    /// What cannot be read stops nothing.
+    fn set_aside(&self, error: &str) {
+        metrics::counter!("linker_bus_undecodable_total").increment(1);
+        let now = self.node.clock.now().unix_ms;
+        let last = self.logged_at_ms.load(Ordering::Relaxed);
+        if last + LOG_EVERY_MS <= now {
+            self.logged_at_ms.store(now, Ordering::Relaxed);
+            tracing::warn!(error, "something came over the bus that cannot be read");
+        }
+    }
+}
+
+fn sort(words: &mut HashMap<u16, Vec<PeerFrame>>, tickets: Vec<Ticket>, word: impl Fn(Ticket) -> NodeWord) {
+    for ticket in tickets {
+        let frame = PeerFrame::Word(word(ticket));
+        words.entry(ticket.shard).or_default().push(frame);
+    }
+}

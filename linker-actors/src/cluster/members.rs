@@ -1,0 +1,238 @@
+//! Who is in the domain: this node's beats, and what follows from the others'.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use linker_core::id::NodeInstance;
+use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, NodeState, PresenceError, Store};
+use tokio::time::Instant;
+
+use super::{Cluster, faults};
+use crate::node::Node;
+use crate::presence::PresenceMail;
+use crate::router::RouterMail;
+
+/// How often a node tells that it lives.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// Entries of dead nodes removed at once.
+const SWEEP_MAX: u32 = 1000;
+/// Beats between two looks for entries of nodes that died unseen.
+const SWEEP_BEATS: u64 = 10;
+/// Beats between two comparisons of the registry with the node's own sessions.
+const RECONCILE_BEATS: u64 = 30;
+/// Beats between two attempts to move what waits for a fault to end.
+const FAULT_BEATS: u64 = 2;
+
+/// What the others are told of this node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClusterSettings {
+    pub(crate) url: String,
+    /// What has to be the same everywhere.
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// The task that beats.
+pub(crate) struct Members {
+    node: Arc<Node>,
+    store: Arc<dyn Store>,
+    settings: ClusterSettings,
+    since_ms: u64,
+    draining: Arc<AtomicBool>,
+    joined: bool,
+    contradicted: Option<String>,
+    /// Messages of dead nodes may be in the store.
+    inherits: bool,
+}
+
+impl Members {
+    pub(crate) fn new(node: &Arc<Node>, store: Arc<dyn Store>, settings: ClusterSettings) -> Self {
+        Self {
+            node: Arc::clone(node),
+            store,
+            settings,
+            since_ms: node.clock.now().unix_ms,
+            draining: Arc::clone(&node.draining),
+            joined: false,
+            contradicted: None,
+            inherits: true,
+        }
+    }
+
+    fn record(&self) -> NodeRecord {
+        let draining = self.draining.load(Ordering::Acquire);
+        NodeRecord {
+            node: self.node.me.clone(),
+            since_ms: self.since_ms,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: self.settings.url.clone(),
+            state: if draining {
+                NodeState::Draining
+            } else {
+                NodeState::Up
+            },
+            sessions: self.node.sessions.len() as u64,
+            settings: self.settings.settings.clone(),
+        }
+    }
+
+    /// Comes in. Fails only for what waiting cannot mend.
+    pub(crate) async fn join(&mut self, cluster: &Cluster) -> Result<(), PresenceError> {
+        let mut joined = cluster.presence.join(self.record()).await;
+        let patient_until = Instant::now() + NODE_TIMEOUT + BEAT_EVERY;
+        while matches!(joined, Err(PresenceError::NameTaken(_))) && Instant::now() < patient_until {
+            // It may be what this node was before it was killed.
+            tokio::time::sleep(BEAT_EVERY / 4).await;
+            joined = cluster.presence.join(self.record()).await;
+        }
+        match joined {
+            Ok(()) => {
+                self.joined = true;
+                self.on_presence(cluster, None);
+                self.beat(cluster, 0).await;
+                Ok(())
+            }
+            Err(PresenceError::Away(error)) => {
+                self.on_presence(cluster, Some(error));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Beats until the node's runtime ends.
+    pub(crate) async fn run(mut self) {
+        let mut beats = tokio::time::interval(BEAT_EVERY);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut number = 0;
+        loop {
+            beats.tick().await;
+            number += 1;
+            let node = Arc::clone(&self.node);
+            let Some(cluster) = &node.cluster else { return };
+            if !self.joined {
+                match cluster.presence.join(self.record()).await {
+                    Ok(()) => self.joined = true,
+                    Err(error) => {
+                        self.on_presence(cluster, Some(error.to_string()));
+                        continue;
+                    }
+                }
+            }
+            self.beat(cluster, number).await;
+        }
+    }
+
+    async fn beat(&mut self, cluster: &Cluster, number: u64) {
+        match cluster.presence.beat(self.record()).await {
+            Ok(registry) => {
+                let back = self.on_presence(cluster, None);
+                self.follow(cluster, &registry).await;
+                if self.inherits || number.is_multiple_of(SWEEP_BEATS) {
+                    self.sweep(cluster).await;
+                }
+                if registry.rejoined || back || number.is_multiple_of(RECONCILE_BEATS) {
+                    self.tell_presence(PresenceMail::Reconcile).await;
+                }
+                self.move_on(cluster, &registry, number).await;
+            }
+            Err(error) => {
+                let name_taken = matches!(error, PresenceError::NameTaken(_));
+                self.joined &= !name_taken;
+                self.on_presence(cluster, Some(error.to_string()));
+            }
+        }
+    }
+
+    /// Removes what dead nodes have left in the registry.
+    async fn sweep(&self, cluster: &Cluster) {
+        while let Ok(gone) = cluster.presence.sweep(SWEEP_MAX).await {
+            if gone.is_empty() {
+                break;
+            }
+            self.tell_presence(PresenceMail::Gone(gone)).await;
+        }
+    }
+
+    /// Answers whether presence is back after it was away.
+    fn on_presence(&self, cluster: &Cluster, away: Option<String>) -> bool {
+        let news = cluster.set_presence_away(away.is_some());
+        match &away {
+            Some(error) if news => {
+                tracing::warn!(error, "the presence registry is away; asking again every second");
+            }
+            None if news => tracing::info!("the presence registry is back"),
+            _ => {}
+        }
+        let back = news && away.is_none();
+        self.node.set_check("presence", away);
+        back
+    }
+
+    async fn follow(&mut self, cluster: &Cluster, registry: &Registry) {
+        let living: HashSet<&NodeInstance> = registry.nodes.iter().map(|record| &record.node).collect();
+        for record in &registry.nodes {
+            let _ = Cluster::peer(&self.node, &record.node);
+        }
+        for peer in cluster.peers.all() {
+            if !living.contains(&peer.instance) && peer.set_gone() {
+                tracing::warn!(peer = %peer.instance, "a node lives no more");
+                cluster.peers.remove(&peer);
+                cluster.whereabouts.forget_all();
+                self.inherits = true;
+                for (_, router) in self.node.routers.all() {
+                    let _ = router.send(RouterMail::PeerGone(Arc::clone(&peer))).await;
+                }
+            }
+        }
+        self.compare_settings(registry);
+    }
+
+    /// Two nodes whose configuration contradicts serve the same users differently.
+    fn compare_settings(&mut self, registry: &Registry) {
+        let mut contradictions = Vec::new();
+        for record in registry.nodes.iter().filter(|record| record.node != self.node.me) {
+            for (key, own) in &self.settings.settings {
+                if record.settings.get(key).is_some_and(|theirs| theirs != own) {
+                    contradictions.push(format!("{key} differs from {}'s", record.node.name));
+                }
+            }
+        }
+        let contradicted = (!contradictions.is_empty()).then(|| contradictions.join(", "));
+        if contradicted != self.contradicted {
+            match &contradicted {
+                Some(differs) => {
+                    tracing::error!(differs, "the nodes of this domain are configured differently")
+                }
+                None => tracing::info!("the nodes of this domain are configured alike again"),
+            }
+            self.node.set_check("cluster", contradicted.clone());
+            self.contradicted = contradicted;
+        }
+    }
+
+    /// Moves what dead nodes have left, and what waited for a fault to end.
+    async fn move_on(&mut self, cluster: &Cluster, registry: &Registry, number: u64) {
+        let waits =
+            self.node.custody.has_faults.load(Ordering::Acquire) && number.is_multiple_of(FAULT_BEATS);
+        if (!self.inherits && !waits) || self.node.store_is_away() || self.draining.load(Ordering::Acquire) {
+            return;
+        }
+        let blocked = cluster.peers.all().iter().any(|peer| peer.outbox.is_away());
+        let living = registry.nodes.iter().map(|record| record.node.clone());
+        // What waits for this node's own faults is its own: it is taken again once nothing is in the way.
+        let spared = living
+            .filter(|node| *node != self.node.me || blocked || !waits)
+            .collect();
+        if faults::take_over(&self.node, &self.store, spared).await {
+            self.inherits = false;
+        }
+    }
+
+    async fn tell_presence(&self, mail: PresenceMail) {
+        if let Some(presence) = self.node.presence.get() {
+            let _ = presence.send(mail).await;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The other nodes of the domain: who lives, who has which user, and the way there.
+//!
+//! Nothing here decides what becomes of a message: routers do, by `linker_core::custody`. See ARCHITECTURE.md, "Several nodes".
+
+mod faults;
+mod inbox;
+mod members;
+mod outbox;
+mod peer;
+mod peers;
+mod settings;
+mod start;
+mod whereabouts;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use linker_core::bus::BusFrame;
+use linker_core::code::CloseCode;
+use linker_core::id::{NodeInstance, SessionId, UserId};
+use linker_core::port::{Bus, Presence, SessionRef};
+
+pub(crate) use inbox::PeerFrame;
+pub(crate) use members::ClusterSettings;
+pub(crate) use peer::{Offered, Peer};
+pub(crate) use settings::settings_in_common;
+pub(crate) use start::start;
+pub(crate) use whereabouts::Located;
+
+use peers::Peers;
+use whereabouts::Whereabouts;
+
+use crate::node::Node;
+
+/// What a node knows of the others.
+pub(crate) struct Cluster {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) peers: Peers,
+    pub(crate) whereabouts: Arc<Whereabouts>,
+    /// Nobody can tell where a user is.
+    presence_away: AtomicBool,
+}
+
+impl Cluster {
+    pub(crate) fn new(bus: Arc<dyn Bus>, presence: Arc<dyn Presence>) -> Self {
+        let whereabouts = Arc::new(Whereabouts::new());
+        presence.watch(Arc::clone(&whereabouts) as Arc<dyn linker_core::port::PresenceWatcher>);
+        Self {
+            bus,
+            presence,
+            peers: Peers::default(),
+            whereabouts,
+            presence_away: AtomicBool::new(false),
+        }
+    }
+
+    /// A node that lives: one that was not known yet gets its outbox now.
+    pub(crate) fn peer(node: &Arc<Node>, instance: &NodeInstance) -> Option<Arc<Peer>> {
+        let cluster = node.cluster.as_ref().filter(|_| *instance != node.me)?;
+        let (peer, new) = cluster.peers.add(&node.me, instance);
+        if new {
+            tracing::info!(peer = %instance, "a node is there");
+            let (node, peer) = (Arc::clone(node), Arc::clone(&peer));
+            node.backend.clone().spawn(async move {
+                let Some(cluster) = &node.cluster else { return };
+                let back = || node.custody.has_faults.store(true, Ordering::Release);
+                let bus = &*cluster.bus;
+                peer.outbox.run(&node.me, &peer.instance, bus, back).await;
+            });
+        }
+        Some(peer)
+    }
+
+    pub(crate) fn presence_is_away(&self) -> bool {
+        self.presence_away.load(Ordering::Acquire)
+    }
+
+    /// Answers whether that was news.
+    pub(crate) fn set_presence_away(&self, away: bool) -> bool {
+        let was = self.presence_away.swap(away, Ordering::AcqRel);
+        if away && !was {
+            // What is remembered is not kept up to date any more.
+            self.whereabouts.forget_all();
+        }
+        was != away
+    }
+
+    /// This node stops: its name is free, and nothing more is for it.
+    pub(crate) async fn leave(&self, node: &NodeInstance) {
+        if let Err(error) = self.presence.leave(node.clone()).await {
+            tracing::warn!(error = %error, "the presence registry was not told that this node stops");
+        }
+        self.bus.close().await;
+    }
+
+    /// Closes sessions on other nodes.
+    pub(crate) fn close(node: &Arc<Node>, sessions: &[SessionRef], code: CloseCode) {
+        for session in sessions {
+            // Also one that this node hears of for the first time.
+            if let Some(peer) = Self::peer(node, &session.node) {
+                peer.tell(&BusFrame::Close {
+                    user: session.user,
+                    session: Some(session.session),
+                    code: code.number(),
+                });
+            }
+        }
+    }
+}
+
+/// Closes a session of this node that another node found to be one too many, or whose user's master wants it closed.
+pub(crate) fn close_here(node: &Node, user: &UserId, session: Option<SessionId>, code: CloseCode) {
+    match session {
+        None => {
+            node.close_user(user, code);
+        }
+        Some(session) => {
+            if let Some(entry) = node.sessions.find(user, session) {
+                crate::presence::close(&entry, code);
+            }
+        }
+    }
+}

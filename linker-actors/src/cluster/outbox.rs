@@ -1,0 +1,200 @@
+//! What is on its way to one node: collected into batches, which grow while others are under way.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use linker_core::bus::{BatchWriter, BusFrame, GroupDelivery};
+use linker_core::custody::Ticket;
+use linker_core::envelope::{Envelope, Kind};
+use linker_core::id::NodeInstance;
+use linker_core::port::{Bus, BusError};
+use tokio::sync::Notify;
+
+/// A batch is closed when it has grown to this.
+const BATCH_BYTES: usize = 64 * 1024;
+/// Messages are taken for one node until so much waits for it. Words about messages are taken beyond that, up to twice as much.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Batches handed to the bus and not confirmed by it.
+const UNDER_WAY_MAX: usize = 4;
+/// How often a node without an inbox, or a bus that is away, is tried.
+const TRY_EVERY: Duration = Duration::from_millis(250);
+const RECIPIENTS_MAX: usize = 1000;
+
+/// Collects for one node.
+pub(super) struct Outbox {
+    state: Mutex<State>,
+    work: Notify,
+    /// Messages are not taken: nobody can have them now.
+    away: AtomicBool,
+    closed: AtomicBool,
+}
+
+struct State {
+    writer: BatchWriter,
+    /// The last message, as long as others of its group may follow.
+    group: Option<GroupDelivery>,
+    ready: VecDeque<Bytes>,
+    ready_bytes: usize,
+}
+
+impl State {
+    fn waiting_bytes(&self) -> usize {
+        self.ready_bytes + self.writer.len()
+    }
+
+    fn close_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.write(&BusFrame::DeliverGroup(group));
+        }
+    }
+
+    fn write(&mut self, frame: &BusFrame) {
+        self.writer.push(frame);
+        if self.writer.len() >= BATCH_BYTES {
+            let batch = self.writer.take();
+            self.ready_bytes += batch.len();
+            self.ready.push_back(batch);
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.close_group();
+        if let Some(batch) = self.ready.pop_front() {
+            self.ready_bytes -= batch.len();
+            return Some(batch);
+        }
+        let batch = self.writer.take();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    fn clear(&mut self) {
+        self.group = None;
+        self.writer.take();
+        self.ready.clear();
+        self.ready_bytes = 0;
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(me: &NodeInstance) -> Self {
+        Self {
+            state: Mutex::new(State {
+                writer: BatchWriter::new(me),
+                group: None,
+                ready: VecDeque::new(),
+                ready_bytes: 0,
+            }),
+            work: Notify::new(),
+            away: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False when it cannot be sent now.
+    pub(super) fn deliver(&self, envelope: &Arc<Envelope>, ticket: Option<Ticket>) -> bool {
+        if self.away.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut state = self.state();
+        if state.waiting_bytes() > WAITING_BYTES_MAX {
+            return false;
+        }
+        if let Some(group) = &mut state.group
+            && group.recipients.len() < RECIPIENTS_MAX
+            && group.add(envelope, ticket)
+        {
+            return true;
+        }
+        state.close_group();
+        let begun = match envelope.kind {
+            Kind::GroupMessage => GroupDelivery::of(envelope, ticket),
+            _ => None,
+        };
+        match begun {
+            Some(group) => state.group = Some(group),
+            None => state.write(&BusFrame::Deliver {
+                ticket,
+                envelope: Arc::clone(envelope),
+            }),
+        }
+        drop(state);
+        self.work.notify_one();
+        true
+    }
+
+    pub(super) fn tell(&self, frame: &BusFrame) {
+        if self.away.load(Ordering::Acquire) {
+            return;
+        }
+        let mut state = self.state();
+        if state.waiting_bytes() <= 2 * WAITING_BYTES_MAX {
+            state.close_group();
+            state.write(frame);
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Acquire)
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.work.notify_one();
+    }
+
+    /// Sends what is collected until the outbox is closed. `back` is called when messages are taken again.
+    pub(super) async fn run(
+        &self,
+        me: &NodeInstance,
+        to: &NodeInstance,
+        bus: &dyn Bus,
+        back: impl Fn() + Send + Sync,
+    ) {
+        let mut under_way = FuturesOrdered::new();
+        while !self.closed.load(Ordering::Acquire) {
+            while under_way.len() < UNDER_WAY_MAX {
+                let Some(batch) = self.state().next() else { break };
+                metrics::histogram!("linker_bus_batch_size").record(batch.len() as f64);
+                under_way.push_back(bus.send(to.clone(), batch));
+            }
+            let sent = tokio::select! {
+                biased;
+                Some(sent) = under_way.next(), if !under_way.is_empty() => sent,
+                () = self.work.notified(), if under_way.len() < UNDER_WAY_MAX => continue,
+            };
+            if let Err(error) = sent {
+                under_way.clear();
+                self.wait_until_back(me, to, bus, &error).await;
+                back();
+            }
+        }
+    }
+
+    /// What waits is dropped: who answers for it asks, or finds another way.
+    async fn wait_until_back(&self, me: &NodeInstance, to: &NodeInstance, bus: &dyn Bus, error: &BusError) {
+        self.away.store(true, Ordering::Release);
+        tracing::warn!(peer = %to, error = %error, "a node cannot be reached over the bus");
+        let mut nothing = BatchWriter::new(me);
+        while !self.closed.load(Ordering::Acquire) {
+            self.state().clear();
+            tokio::time::sleep(TRY_EVERY).await;
+            nothing.push(&BusFrame::Rescan { users: Vec::new() });
+            if bus.send(to.clone(), nothing.take()).await.is_ok() {
+                tracing::info!(peer = %to, "a node can be reached again");
+                break;
+            }
+        }
+        self.away.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,61 @@
+//! Linker as a library.
+//!
+//! A host builds a node, mounts its WebSocket endpoint in its own actix-web `App`, and talks to its users by a handle:
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer};
+//! use linker_actors::{Linker, Outgoing};
+//! use linker_core::app::{AuthMethod, ClientApp};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = ClientApp {
+//!     app_name: "ANZ".parse()?,
+//!     app_id: "app-id-343".into(),
+//!     master: Some("ANZ-1".parse()?),
+//!     isolated: false,
+//!     auth: AuthMethod::None,
+//! };
+//! let linker = Linker::builder().client_app(app).sqlite("linker.db").start().await?;
+//! let handle = linker.handle();
+//! let mounted = linker.handle();
+//! let server = HttpServer::new(move || App::new().configure(|config| mounted.configure(config)))
+//!     .on_connect(handle.on_connect())
+//!     .bind("127.0.0.1:8088")?
+//!     .run();
+//! handle.send("ANZ-2".parse()?, Outgoing::new(&"hello")?).await?;
+//! server.await?;
+//! linker.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+#![warn(missing_docs)]
+
+pub mod adapter;
+mod builder;
+mod cluster;
+mod config;
+mod data_dir;
+mod endpoint;
+mod error;
+mod graph;
+mod handle;
+mod linker;
+mod message_type;
+mod metrics;
+mod node;
+mod presence;
+mod router;
+mod runtime;
+mod session;
+mod store;
+mod worker;
+
+pub use builder::LinkerBuilder;
+pub use config::NodeConfig;
+pub use data_dir::{DataDir, DataDirError};
+pub use endpoint::{WEBSOCKET_PATH, tune_socket};
+pub use error::{SendError, StartError};
+pub use handle::{Event, Events, Health, LinkerHandle, Outgoing, Receipt, SendState};
+pub use linker::Linker;
+pub use linker_core as core;
+pub use message_type::{Caller, Handler, HandlerError, Reply};

@@ -1,0 +1,165 @@
+//! Metrics: their names (CONTRACT.md) and handles that are looked up once.
+
+use std::time::Duration;
+
+use linker_core::code::ErrorCode;
+use linker_core::custody::Outcome;
+use linker_core::envelope::Feature;
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+
+const OUTCOMES: [(Outcome, &str); 5] = [
+    (Outcome::Delivered, "delivered"),
+    (Outcome::Stored, "stored"),
+    (Outcome::Dropped, "dropped"),
+    (Outcome::Refused, "refused"),
+    (Outcome::Duplicate, "duplicate"),
+];
+
+struct OfFeature {
+    outcomes: [Counter; 5],
+    delivery_seconds: Histogram,
+}
+
+impl OfFeature {
+    fn new(feature: Feature) -> Self {
+        let feature = feature.as_str();
+        let outcomes = OUTCOMES.map(
+            |(_, outcome)| counter!("linker_messages_total", "feature" => feature, "outcome" => outcome),
+        );
+        Self {
+            outcomes,
+            delivery_seconds: histogram!("linker_delivery_seconds", "feature" => feature),
+        }
+    }
+}
+
+/// What a node counts. With no recorder installed it costs nothing.
+pub(crate) struct Metrics {
+    reliable: OfFeature,
+    fast: OfFeature,
+    expired: Counter,
+    batch_size: Histogram,
+    commit_seconds: Histogram,
+    sessions: Gauge,
+    presence_entries: Gauge,
+    pending: Gauge,
+    login_accepted: Counter,
+    login_refused: Counter,
+    login_unavailable: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        // Those that are counted where they happen are shown from the start.
+        counter!("linker_slow_consumers_total").increment(0);
+        counter!("linker_stalled_sessions_total").increment(0);
+        for actor in ["session", "router", "store", "presence"] {
+            counter!("linker_mailbox_full_total", "actor" => actor).increment(0);
+        }
+        let auth = |outcome| counter!("linker_auth_total", "outcome" => outcome);
+        let metrics = Self {
+            reliable: OfFeature::new(Feature::Reliable),
+            fast: OfFeature::new(Feature::Fast),
+            expired: counter!("linker_messages_total", "feature" => "RELIABLE", "outcome" => "expired"),
+            batch_size: histogram!("linker_store_batch_size"),
+            commit_seconds: histogram!("linker_store_commit_seconds"),
+            sessions: gauge!("linker_sessions"),
+            presence_entries: gauge!("linker_presence_entries"),
+            pending: gauge!("linker_pending_messages"),
+            login_accepted: auth("accepted"),
+            login_refused: auth("refused"),
+            login_unavailable: auth("unavailable"),
+        };
+        for of in [&metrics.reliable, &metrics.fast] {
+            of.outcomes.iter().for_each(|counter| counter.increment(0));
+        }
+        for counter in [
+            &metrics.expired,
+            &metrics.login_accepted,
+            &metrics.login_refused,
+            &metrics.login_unavailable,
+        ] {
+            counter.increment(0);
+        }
+        metrics
+    }
+
+    pub(crate) fn message(&self, feature: Feature, outcome: Outcome, latency: Option<Duration>) {
+        let of = match feature {
+            Feature::Reliable => &self.reliable,
+            Feature::Fast => &self.fast,
+        };
+        if let Some(place) = OUTCOMES.iter().position(|(known, _)| *known == outcome) {
+            of.outcomes[place].increment(1);
+        }
+        if let Some(latency) = latency {
+            of.delivery_seconds.record(latency);
+        }
+    }
+
+    pub(crate) fn expired(&self, messages: u64) {
+        self.expired.increment(messages);
+    }
+
+    pub(crate) fn commit(&self, rows: usize, took: Duration) {
+        self.batch_size.record(rows as f64);
+        self.commit_seconds.record(took);
+    }
+
+    /// A login has ended: believed, or refused with this code.
+    pub(crate) fn login(&self, refused: Option<ErrorCode>) {
+        match refused {
+            None => self.login_accepted.increment(1),
+            Some(ErrorCode::AuthUnavailable) => self.login_unavailable.increment(1),
+            Some(_) => self.login_refused.increment(1),
+        }
+    }
+
+    pub(crate) fn gauges(&self, sessions: usize, presence_entries: u64, pending: usize) {
+        self.sessions.set(sessions as f64);
+        self.presence_entries.set(presence_entries as f64);
+        self.pending.set(pending as f64);
+    }
+}
+
+fn describe() {
+    describe_gauge!("linker_sessions", "Logged-in sessions of this node");
+    describe_gauge!(
+        "linker_presence_entries",
+        "Sessions of this domain in the presence registry"
+    );
+    describe_counter!(
+        "linker_messages_total",
+        "Messages by feature and what became of them"
+    );
+    describe_histogram!(
+        "linker_delivery_seconds",
+        metrics::Unit::Seconds,
+        "From accepted to proven"
+    );
+    describe_gauge!(
+        "linker_pending_messages",
+        "Messages in memory that are neither proven nor only in the store"
+    );
+    describe_histogram!("linker_store_batch_size", "Rows of one commit");
+    describe_histogram!(
+        "linker_store_commit_seconds",
+        metrics::Unit::Seconds,
+        "Time of one commit, retries included"
+    );
+    describe_counter!("linker_slow_consumers_total", "Sessions that fell behind");
+    describe_counter!("linker_stalled_sessions_total", "Sessions closed with 4011");
+    describe_counter!("linker_auth_total", "Logins by outcome");
+    describe_counter!(
+        "linker_mailbox_full_total",
+        "Messages that found an actor's mailbox full"
+    );
+    describe_counter!(
+        "linker_actor_panics_total",
+        "Panics caught at an actor's boundary"
+    );
+}

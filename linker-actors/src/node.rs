@@ -1,0 +1,274 @@
+//! What all parts of a node share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use actix::Recipient;
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use linker_core::code::CloseCode;
+use linker_core::custody::{CustodyShared, Settlement};
+use linker_core::directory::Directory;
+use linker_core::id::{AppName, MessageId, NodeInstance, SessionId, UserId};
+use linker_core::message_type::MessageTypes;
+use linker_core::port::Authenticator;
+use tokio::sync::{broadcast, oneshot};
+
+use crate::cluster::Cluster;
+use crate::config::NodeConfig;
+use crate::graph::Publish;
+use crate::handle::Event;
+use crate::metrics::Metrics;
+use crate::presence::PresenceMail;
+use crate::router::Routers;
+use crate::runtime::clock::Clock;
+use crate::session::{Admission, FetchTurns, SessionEntry, SessionTable, ToSession};
+use crate::store::StoreMail;
+
+pub(crate) struct Node {
+    /// Tells nodes of one process apart.
+    pub(crate) instance: u64,
+    pub(crate) me: NodeInstance,
+    /// The other nodes of the domain, where there can be some.
+    pub(crate) cluster: Option<Cluster>,
+    /// Nobody more comes in.
+    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) config: NodeConfig,
+    pub(crate) clock: Clock,
+    pub(crate) types: MessageTypes,
+    directory: ArcSwap<Directory>,
+    authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
+    default_authenticator: Arc<dyn Authenticator>,
+    pub(crate) custody: Arc<CustodyShared>,
+    pub(crate) sessions: SessionTable,
+    pub(crate) routers: Routers,
+    pub(crate) fetch_turns: FetchTurns,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) calls: Calls,
+    /// Where backends live: their connections, the authenticators, the host's handlers.
+    pub(crate) backend: tokio::runtime::Handle,
+    pub(crate) store: OnceLock<Recipient<StoreMail>>,
+    pub(crate) presence: OnceLock<Recipient<PresenceMail>>,
+    pub(crate) graph: OnceLock<Recipient<Publish>>,
+    /// Gone once the node has stopped, so that subscribers learn of it.
+    events: ArcSwapOption<broadcast::Sender<Event>>,
+    next_session: AtomicU64,
+    checks: Mutex<BTreeMap<&'static str, Option<String>>>,
+}
+
+/// What a node is made of.
+pub(crate) struct NodeParts {
+    pub(crate) me: NodeInstance,
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) config: NodeConfig,
+    pub(crate) types: MessageTypes,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
+    pub(crate) default_authenticator: Arc<dyn Authenticator>,
+    pub(crate) custody: Arc<CustodyShared>,
+    pub(crate) clock: Clock,
+    pub(crate) backend: tokio::runtime::Handle,
+}
+
+/// Events that a slow subscriber may be late by.
+const EVENTS_KEPT: usize = 1024;
+
+static INSTANCES: AtomicU64 = AtomicU64::new(0);
+
+impl Node {
+    pub(crate) fn new(parts: NodeParts) -> Arc<Self> {
+        let config = parts.config;
+        Arc::new(Self {
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            me: parts.me,
+            cluster: parts.cluster,
+            draining: Arc::default(),
+            clock: parts.clock,
+            types: parts.types,
+            directory: ArcSwap::new(parts.directory),
+            authenticators: parts.authenticators,
+            default_authenticator: parts.default_authenticator,
+            custody: parts.custody,
+            sessions: SessionTable::new(),
+            routers: Routers::default(),
+            fetch_turns: FetchTurns::default(),
+            admission: Admission::new(
+                &config.allowed_origins,
+                config.max_connections,
+                config.max_connections_per_address,
+            ),
+            metrics: Arc::new(Metrics::new()),
+            calls: Calls::default(),
+            backend: parts.backend,
+            store: OnceLock::new(),
+            presence: OnceLock::new(),
+            graph: OnceLock::new(),
+            events: ArcSwapOption::from_pointee(broadcast::channel(EVENTS_KEPT).0),
+            next_session: AtomicU64::new(1),
+            checks: Mutex::new(BTreeMap::from([
+                ("bus", None),
+                ("presence", None),
+                ("store", None),
+            ])),
+            config,
+        })
+    }
+
+    pub(crate) fn directory(&self) -> Guard<Arc<Directory>> {
+        self.directory.load()
+    }
+
+    pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
+        self.directory.store(directory);
+    }
+
+    pub(crate) fn authenticator(&self, app: &AppName) -> Arc<dyn Authenticator> {
+        Arc::clone(
+            self.authenticators
+                .get(app)
+                .unwrap_or(&self.default_authenticator),
+        )
+    }
+
+    pub(crate) fn next_session_id(&self) -> SessionId {
+        SessionId(self.next_session.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn store_is_away(&self) -> bool {
+        self.custody.store_away.load(Ordering::Acquire)
+    }
+
+    /// So much is pending that senders are to wait before memory runs out.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let pending = self.custody.pending_bytes.load(Ordering::Relaxed);
+        pending > self.custody.config.max_pending_bytes / 2
+    }
+
+    /// Closes all sessions of a user on this node; answers how many there were.
+    pub(crate) fn close_user(&self, user: &UserId, code: CloseCode) -> usize {
+        let sessions = self.sessions.of(user);
+        for session in &sessions {
+            crate::presence::close(session, code);
+        }
+        sessions.len()
+    }
+
+    /// Closes all sessions of a user on other nodes; answers how many there were, as far as presence can tell.
+    pub(crate) async fn close_elsewhere(self: &Arc<Self>, user: UserId, code: CloseCode) -> usize {
+        let Some(cluster) = &self.cluster else { return 0 };
+        let Ok(found) = cluster.presence.lookup(vec![user]).await else {
+            return 0;
+        };
+        let sessions = found
+            .into_iter()
+            .flatten()
+            .filter(|session| session.node != self.me);
+        let sessions: Vec<_> = sessions.collect();
+        Cluster::close(self, &sessions, code);
+        sessions.len()
+    }
+
+    /// A session that was behind has ended: what was stored for it is another's now, if the user has one.
+    pub(crate) fn hint_others(&self, ended: &SessionEntry) {
+        for other in self.sessions.of(&ended.user) {
+            if other.id != ended.id {
+                let _ = other.post(ToSession::Rescan);
+            }
+        }
+    }
+
+    /// All events from now on; none once the node has stopped.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        match &*self.events.load() {
+            Some(events) => events.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    pub(crate) fn publish(&self, event: Event) {
+        if let Some(events) = &*self.events.load() {
+            // Nobody listening is no fault.
+            let _ = events.send(event);
+        }
+    }
+
+    /// The node has stopped: whoever waits for word of it is told that there will be none.
+    pub(crate) fn fall_silent(&self) {
+        self.events.store(None);
+        self.calls.end();
+    }
+
+    pub(crate) fn tell_settled(&self, id: MessageId, settlement: &Settlement) {
+        let nobody_listens = |events: &Arc<broadcast::Sender<Event>>| events.receiver_count() == 0;
+        if self.events.load().as_ref().is_none_or(nobody_listens) {
+            return;
+        }
+        match settlement {
+            Settlement::Stored => self.publish(Event::MessageStored(id)),
+            Settlement::Delivered => self.publish(Event::MessageDelivered(id)),
+            _ => {}
+        }
+    }
+
+    /// What is wrong with a part of the node; `None`: nothing.
+    pub(crate) fn set_check(&self, part: &'static str, wrong: Option<String>) {
+        self.checks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(part, wrong);
+    }
+
+    pub(crate) fn checks(&self) -> BTreeMap<&'static str, Option<String>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+type Waiting = HashMap<u64, oneshot::Sender<(MessageId, Settlement)>>;
+
+/// Calls of the embedder that wait to learn what becomes of their message.
+pub(crate) struct Calls {
+    next: AtomicU64,
+    /// `None` once the node has stopped.
+    waiting: Mutex<Option<Waiting>>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            next: AtomicU64::new(0),
+            waiting: Mutex::new(Some(Waiting::new())),
+        }
+    }
+}
+
+impl Calls {
+    pub(crate) fn begin(&self) -> (u64, oneshot::Receiver<(MessageId, Settlement)>) {
+        let call = self.next.fetch_add(1, Ordering::Relaxed);
+        let (tell, told) = oneshot::channel();
+        if let Some(waiting) = &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) {
+            waiting.insert(call, tell);
+        }
+        (call, told)
+    }
+
+    pub(crate) fn answer(&self, call: u64, id: MessageId, settlement: Settlement) {
+        if let Some(tell) = self.take(call) {
+            // The caller may have stopped waiting.
+            let _ = tell.send((id, settlement));
+        }
+    }
+
+    pub(crate) fn forget(&self, call: u64) {
+        drop(self.take(call));
+    }
+
+    fn take(&self, call: u64) -> Option<oneshot::Sender<(MessageId, Settlement)>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_mut()?.remove(&call)
+    }
+
+    fn end(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}

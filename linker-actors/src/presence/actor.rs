@@ -1,0 +1,339 @@
+//! The presence actor: one batch at the registry at a time, in the order things happened.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::SendError;
+use actix::{Actor, AsyncContext, Context, Handler, Recipient};
+use bytes::Bytes;
+use linker_core::code::{CloseCode, ErrorCode, FrameError};
+use linker_core::custody::{Origin, Submission};
+use linker_core::envelope::{Envelope, Feature, Kind};
+use linker_core::id::{SessionId, UserId};
+use linker_core::port::{CountRequest, Presence, PresenceError, Registered, SessionRef, Store};
+
+use super::messages::{PresenceAnswer, PresenceMail, PresenceOp};
+use crate::cluster::Cluster;
+use crate::handle::Event;
+use crate::node::Node;
+use crate::router::RouterMail;
+use crate::runtime::guard;
+use crate::runtime::ids::IdSource;
+use crate::runtime::outlet::Outlet;
+use crate::session::{Registration, SessionEntry, ToSession};
+
+/// Sessions of one call to the registry.
+const BATCH_MAX: usize = 512;
+/// How soon the registry is asked again when it was away.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+const MAILBOX_CAPACITY: usize = 1024;
+
+pub(crate) struct PresenceActor {
+    node: Arc<Node>,
+    presence: Arc<dyn Presence>,
+    store: Arc<dyn Store>,
+    waiting: VecDeque<PresenceOp>,
+    busy: bool,
+    /// The registry is to be compared with the sessions there are.
+    reconcile: bool,
+    events: Option<Outlet<RouterMail>>,
+    ids: IdSource,
+    me: Option<Recipient<PresenceMail>>,
+    /// Word for sessions whose mailbox was full.
+    unposted: Vec<(Arc<SessionEntry>, Registration)>,
+}
+
+impl PresenceActor {
+    pub(crate) fn new(node: Arc<Node>, presence: Arc<dyn Presence>, store: Arc<dyn Store>) -> Self {
+        let ids = IdSource::new();
+        Self {
+            node,
+            presence,
+            store,
+            waiting: VecDeque::new(),
+            busy: false,
+            reconcile: false,
+            events: None,
+            ids,
+            me: None,
+            unposted: Vec::new(),
+        }
+    }
+
+    fn reference(&self, entry: &SessionEntry) -> SessionRef {
+        SessionRef {
+            user: entry.user,
+            node: self.node.me.clone(),
+            session: entry.id,
+        }
+    }
+
+    /// Asks the registry about the next sessions of one sort.
+    fn next_batch(&mut self) {
+        if self.busy {
+            return;
+        }
+        if std::mem::take(&mut self.reconcile) {
+            self.busy = true;
+            self.reconcile();
+            return;
+        }
+        let Some(first) = self.waiting.front() else { return };
+        let registering = matches!(first, PresenceOp::Register(_));
+        let mut entries = Vec::new();
+        while entries.len() < BATCH_MAX {
+            match (self.waiting.front(), registering) {
+                (Some(PresenceOp::Register(entry)), true) | (Some(PresenceOp::Farewell(entry)), false) => {
+                    entries.push(Arc::clone(entry));
+                    self.waiting.pop_front();
+                }
+                _ => break,
+            }
+        }
+        self.busy = true;
+        if registering {
+            self.register(entries)
+        } else {
+            self.farewell(entries)
+        }
+    }
+
+    fn register(&self, entries: Vec<Arc<SessionEntry>>) {
+        let sessions = entries.iter().map(|entry| self.reference(entry)).collect();
+        let (presence, store, node) = (
+            Arc::clone(&self.presence),
+            Arc::clone(&self.store),
+            Arc::clone(&self.node),
+        );
+        let me = self.me.clone();
+        self.node.backend.spawn(async move {
+            let registered = presence.register(sessions).await;
+            let counts = match registered {
+                Ok(_) if !node.store_is_away() => store.count(count_requests(&node, &entries)).await.ok(),
+                _ => None,
+            };
+            answer(me, PresenceAnswer::Registered(entries, registered, counts));
+        });
+    }
+
+    fn farewell(&self, entries: Vec<Arc<SessionEntry>>) {
+        let sessions = entries.iter().map(|entry| self.reference(entry)).collect();
+        let (presence, me) = (Arc::clone(&self.presence), self.me.clone());
+        self.node.backend.spawn(async move {
+            let last = presence.farewell(sessions).await;
+            answer(me, PresenceAnswer::Farewells(entries, last));
+        });
+    }
+
+    /// Sessions whose farewell waits are in no table any more, and are removed a moment earlier.
+    fn reconcile(&self) {
+        let sessions = self.node.sessions.all();
+        let waiting: HashSet<SessionId> = self.waiting.iter().filter_map(PresenceOp::registering).collect();
+        let registered = sessions.iter().filter(|entry| !waiting.contains(&entry.id));
+        let sessions = registered.map(|entry| self.reference(entry)).collect();
+        let (presence, me, own) = (Arc::clone(&self.presence), self.me.clone(), self.node.me.clone());
+        self.node.backend.spawn(async move {
+            let reconciled = presence.reconcile(own, sessions).await;
+            answer(me, PresenceAnswer::Reconciled(reconciled));
+        });
+    }
+
+    fn on_gone(&mut self, users: Vec<UserId>) {
+        for user in users {
+            self.tell_master(user, Kind::UserDisconnected);
+            self.node.publish(Event::UserDisconnected(user));
+        }
+    }
+
+    fn on_registered(
+        &mut self,
+        entries: Vec<Arc<SessionEntry>>,
+        registered: Vec<Registered>,
+        counts: Option<Vec<u64>>,
+    ) {
+        for (index, (entry, registered)) in entries.into_iter().zip(registered).enumerate() {
+            for evicted in registered.evicted {
+                if evicted.node != self.node.me {
+                    Cluster::close(&self.node, &[evicted], CloseCode::Replaced);
+                } else if let Some(session) = self.node.sessions.find(&evicted.user, evicted.session) {
+                    close(&session, CloseCode::Replaced);
+                }
+            }
+            if registered.first {
+                self.tell_master(entry.user, Kind::UserConnected);
+                self.node.publish(Event::UserConnected(entry.user));
+            }
+            let missing = counts.as_ref().and_then(|counts| counts.get(index).copied());
+            self.unposted.push((entry, Ok(missing)));
+        }
+    }
+
+    /// Tells sessions what became of their registration; those whose mailbox is full, later.
+    fn post_registered(&mut self) {
+        self.unposted.retain(|(entry, outcome)| {
+            let posted = entry.post(ToSession::Registered(outcome.clone()));
+            matches!(posted, Err(SendError::Full(_)))
+        });
+    }
+
+    fn on_farewells(&mut self, entries: Vec<Arc<SessionEntry>>, last: Vec<bool>) {
+        for (entry, last) in entries.into_iter().zip(last) {
+            if last {
+                self.tell_master(entry.user, Kind::UserDisconnected);
+                self.node.publish(Event::UserDisconnected(entry.user));
+            }
+        }
+    }
+
+    /// The master of a user's app learns of its first session and of its last, but not of its own.
+    fn tell_master(&mut self, user: UserId, kind: Kind) {
+        let directory = self.node.directory();
+        let Some(master) = directory.app_of(user.app()).and_then(|app| app.master) else {
+            return;
+        };
+        if master == user || !directory.is_home(&master) {
+            return;
+        }
+        let now = self.node.clock.now();
+        let envelope = Envelope {
+            id: self.ids.next(now.unix_ms),
+            kind,
+            feature: Feature::Reliable,
+            from: user,
+            to: master,
+            reference: None,
+            confirm: false,
+            timestamp_ms: now.unix_ms,
+            content: Bytes::new(),
+        };
+        let submission = Submission {
+            envelope,
+            origin: Origin::Node,
+            accepted: false,
+        };
+        if self.events.is_none() {
+            self.events = self
+                .node
+                .routers
+                .recipient(0)
+                .map(|router| Outlet::to("router", router));
+        }
+        if let Some(events) = &mut self.events {
+            events.push(RouterMail::Submit(Box::new(submission)));
+        }
+    }
+
+    fn on_away(&mut self, error: &PresenceError, ops: Vec<PresenceOp>, ctx: &mut Context<Self>) {
+        tracing::warn!(error = %error, "the presence registry does not answer; asking again");
+        self.node.set_check("presence", Some(error.to_string()));
+        for op in ops.into_iter().rev() {
+            self.waiting.push_front(op);
+        }
+        // Busy until then, so that nothing overtakes.
+        self.busy = true;
+        ctx.run_later(RETRY_AFTER, |actor, _| {
+            actor.busy = false;
+            actor.next_batch();
+        });
+    }
+
+    fn on_answer(&mut self, answered: PresenceAnswer, ctx: &mut Context<Self>) {
+        self.busy = false;
+        match answered {
+            PresenceAnswer::Registered(entries, Ok(registered), counts) => {
+                self.on_registered(entries, registered, counts);
+            }
+            PresenceAnswer::Farewells(entries, Ok(last)) => self.on_farewells(entries, last),
+            PresenceAnswer::Reconciled(Ok(reconciled)) => {
+                if reconciled.added > 0 || reconciled.removed > 0 {
+                    tracing::info!(
+                        added = reconciled.added,
+                        removed = reconciled.removed,
+                        "the presence registry was put right"
+                    );
+                }
+                self.on_gone(reconciled.gone);
+                for user in reconciled.back {
+                    self.tell_master(user, Kind::UserConnected);
+                    self.node.publish(Event::UserConnected(user));
+                }
+            }
+            PresenceAnswer::Reconciled(Err(error)) => {
+                self.reconcile = true;
+                self.on_away(&error, Vec::new(), ctx);
+                return;
+            }
+            PresenceAnswer::Registered(entries, Err(error), _) => {
+                for entry in &entries {
+                    let refused =
+                        FrameError::new(ErrorCode::AuthUnavailable, "logins cannot be registered now");
+                    self.unposted.push((Arc::clone(entry), Err(Box::new(refused))));
+                }
+                // Whether they were registered is not known.
+                let again = entries.into_iter().map(PresenceOp::Farewell).collect();
+                self.on_away(&error, again, ctx);
+                return;
+            }
+            PresenceAnswer::Farewells(entries, Err(error)) => {
+                let again = entries.into_iter().map(PresenceOp::Farewell).collect();
+                self.on_away(&error, again, ctx);
+                return;
+            }
+        }
+        self.node.set_check("presence", None);
+    }
+}
+
+fn count_requests(node: &Node, entries: &[Arc<SessionEntry>]) -> Vec<CountRequest> {
+    let claims = node.custody.claims();
+    let request = |entry: &Arc<SessionEntry>| CountRequest {
+        user: entry.user,
+        except: claims.of(&entry.user),
+    };
+    entries.iter().map(request).collect()
+}
+
+fn answer(me: Option<Recipient<PresenceMail>>, answer: PresenceAnswer) {
+    // A sender of its own has a place of its own in the mailbox.
+    if let Some(me) = me {
+        let _ = me.try_send(PresenceMail::Answer(answer));
+    }
+}
+
+/// Closes a session; one whose mailbox is full is woken by what is in it and closed by its place in the table being gone.
+pub(crate) fn close(session: &SessionEntry, code: CloseCode) {
+    if session.post(ToSession::Close(code)).is_err() {
+        session.must_close(code);
+    }
+}
+
+impl Actor for PresenceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.me = Some(ctx.address().recipient());
+        ctx.run_interval(Duration::from_millis(5), |actor, _| {
+            if let Some(events) = &mut actor.events {
+                events.flush();
+            }
+            actor.post_registered();
+        });
+    }
+}
+
+impl Handler<PresenceMail> for PresenceActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: PresenceMail, ctx: &mut Self::Context) {
+        guard::catch("presence", || match mail {
+            PresenceMail::Ops(ops) => self.waiting.extend(ops),
+            PresenceMail::Gone(users) => self.on_gone(users),
+            PresenceMail::Reconcile => self.reconcile = true,
+            PresenceMail::Answer(answered) => self.on_answer(answered, ctx),
+        });
+        self.post_registered();
+        self.next_batch();
+    }
+}

@@ -1,0 +1,51 @@
+//! What presence is told.
+
+use std::sync::Arc;
+
+use actix::Message;
+use linker_core::id::{SessionId, UserId};
+use linker_core::port::{PresenceError, Reconciled, Registered};
+
+use crate::session::SessionEntry;
+
+/// One session came or went.
+#[derive(Clone)]
+pub(crate) enum PresenceOp {
+    Register(Arc<SessionEntry>),
+    Farewell(Arc<SessionEntry>),
+}
+
+impl PresenceOp {
+    /// The session that waits to be registered.
+    pub(crate) fn registering(&self) -> Option<SessionId> {
+        match self {
+            Self::Register(entry) => Some(entry.id),
+            Self::Farewell(_) => None,
+        }
+    }
+}
+
+/// Answers of the registry, in the order asked.
+pub(crate) enum PresenceAnswer {
+    Registered(
+        Vec<Arc<SessionEntry>>,
+        Result<Vec<Registered>, PresenceError>,
+        Option<Vec<u64>>,
+    ),
+    Farewells(Vec<Arc<SessionEntry>>, Result<Vec<bool>, PresenceError>),
+    Reconciled(Result<Reconciled, PresenceError>),
+}
+
+/// For the presence actor. On `Full` it waits in the sender's outlet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum PresenceMail {
+    /// A router: what came up in one turn, in order.
+    Ops(Vec<PresenceOp>),
+    /// The cluster: these users have no session any more, since their node is dead.
+    Gone(Vec<UserId>),
+    /// The cluster: the registry may not have what it should.
+    Reconcile,
+    /// Itself: the registry has answered.
+    Answer(PresenceAnswer),
+}

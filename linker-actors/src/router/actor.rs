@@ -1,0 +1,126 @@
+//! The router's actor: its mailbox, and the loop that carries out what its thread's sessions have left to be sent.
+
+use std::rc::Rc;
+
+use actix::fut::WrapFuture;
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
+
+use linker_core::code::CloseCode;
+
+use super::messages::RouterMail;
+use crate::runtime::guard;
+use crate::worker::Worker;
+
+const MAILBOX_CAPACITY: usize = 1024;
+
+pub(crate) struct RouterActor {
+    worker: Rc<Worker>,
+}
+
+impl RouterActor {
+    pub(crate) fn launch(worker: Rc<Worker>) -> Addr<Self> {
+        Self { worker }.start()
+    }
+}
+
+impl Actor for RouterActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        let worker = Rc::clone(&self.worker);
+        let turns = async move {
+            loop {
+                let due = guard::catch("router", || worker.turn()).flatten();
+                match due {
+                    Some(at) => {
+                        // Whichever comes first.
+                        let _ = tokio::time::timeout_at(worker.node.clock.instant(at), worker.woken()).await;
+                    }
+                    None => worker.woken().await,
+                }
+            }
+        };
+        ctx.spawn(turns.into_actor(self));
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        // The thread ends with messages in custody: the node's own router goes on with them.
+        let worker = &self.worker;
+        worker.node.routers.remove(worker.shard);
+        if worker.shard != 0 {
+            let surrendered = worker
+                .with_router(|router, _, _| router.surrender())
+                .unwrap_or_default();
+            if !surrendered.is_empty()
+                && let Some(main) = worker.node.routers.recipient(0)
+            {
+                let _ = main.try_send(RouterMail::TakeOver(surrendered));
+            }
+        }
+    }
+}
+
+impl Handler<RouterMail> for RouterActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: RouterMail, ctx: &mut Self::Context) {
+        let worker = Rc::clone(&self.worker);
+        // The panic boundary is around the router's own code, wherever it is called from.
+        let _ = match mail {
+            RouterMail::Wake => {
+                worker.wake();
+                return;
+            }
+            RouterMail::CloseSessions => {
+                worker.close_sessions(CloseCode::GoingAway);
+                return;
+            }
+            RouterMail::Stop(done) => {
+                ctx.stop();
+                worker.forget();
+                let _ = done.send(());
+                return;
+            }
+            RouterMail::Proven(tickets) => worker.with_router(|router, new_id, now| {
+                for ticket in tickets {
+                    router.proven(ticket, new_id, now);
+                }
+            }),
+            RouterMail::GivenBack(tickets) => worker.with_router(|router, new_id, now| {
+                for (ticket, session) in tickets {
+                    router.given_back(ticket, session, new_id, now);
+                }
+            }),
+            RouterMail::SessionEnded(session) => {
+                worker.with_router(|router, new_id, now| router.session_ended(session, new_id, now))
+            }
+            RouterMail::Stored(outcomes) => {
+                worker.with_router(|router, new_id, now| router.stored(outcomes, new_id, now))
+            }
+            RouterMail::Page(read) => {
+                worker.with_router(|router, new_id, now| router.page(*read, new_id, now))
+            }
+            RouterMail::Submit(submission) => worker.with_router(|router, new_id, now| {
+                // Only sessions are told by the return value.
+                let _ = router.submit(*submission, new_id, now);
+            }),
+            RouterMail::Peer(peer, frames) => {
+                worker.with_router(|router, new_id, now| router.peer(&peer, frames, new_id, now))
+            }
+            RouterMail::PeerGone(peer) => {
+                worker.with_router(|router, new_id, now| router.peer_gone(peer, new_id, now))
+            }
+            RouterMail::Located(located) => {
+                worker.with_router(|router, new_id, now| router.located(located, new_id, now))
+            }
+            RouterMail::Faults(rows) => {
+                worker.with_router(|router, new_id, now| router.faults(rows, new_id, now))
+            }
+            RouterMail::LetGo => worker.with_router(|router, new_id, now| router.let_go(new_id, now)),
+            RouterMail::TakeOver(surrendered) => {
+                worker.with_router(|router, new_id, now| router.take_over(surrendered, new_id, now))
+            }
+        };
+    }
+}

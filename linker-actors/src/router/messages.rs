@@ -1,0 +1,58 @@
+//! What a router is told by other threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Message;
+use linker_core::custody::{Submission, Surrendered, Ticket};
+use linker_core::id::{SessionId, UserId};
+use linker_core::port::{InsertOutcome, Page, StoredRow};
+
+use super::targets::Target;
+use crate::cluster::{Located, Peer, PeerFrame};
+use crate::session::SessionEntry;
+
+/// A page of the store, on its way to a session.
+pub(crate) struct PageRead {
+    pub(crate) entry: Arc<SessionEntry>,
+    /// `None`: the store could not be read.
+    pub(crate) page: Option<Page>,
+    pub(crate) after_seq: u64,
+    pub(crate) asked_at: Duration,
+}
+
+/// For a router. On `Full` it waits in the sender's outlet, or is refused to the embedder who called.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum RouterMail {
+    /// Another router: sessions there have proven what this one answers for.
+    Proven(Vec<Ticket>),
+    /// Another router: a session there gives these back.
+    GivenBack(Vec<(Ticket, SessionId)>),
+    /// Another router: a session there has ended, and what it was handed may never have reached it.
+    SessionEnded(SessionId),
+    /// The store: what became of inserts.
+    Stored(Vec<(Ticket, InsertOutcome)>),
+    /// The store: a page.
+    Page(Box<PageRead>),
+    /// A handle, presence: a message that no session has sent.
+    Submit(Box<Submission<Target>>),
+    /// A router that ends: go on with what it had.
+    TakeOver(Surrendered<Target>),
+    /// The bus: what another node says.
+    Peer(Arc<Peer>, Vec<PeerFrame>),
+    /// The cluster: a node lives no more.
+    PeerGone(Arc<Peer>),
+    /// Presence: where else users are; `None` where nobody could tell.
+    Located(Vec<(UserId, Option<Located>)>),
+    /// The cluster: messages that nobody moves any more.
+    Faults(Vec<StoredRow>),
+    /// The node drains: leave to the others what is safe.
+    LetGo,
+    /// Anybody: look at what the node shares, it has changed.
+    Wake,
+    /// The node drains: close this thread's connections with 1001.
+    CloseSessions,
+    /// The node stops: tell, and end. What is left goes to the node's own router.
+    Stop(tokio::sync::oneshot::Sender<()>),
+}

@@ -1,0 +1,526 @@
+//! A router: custody, and what it has to send to others.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::SendError;
+use linker_core::clock::Now;
+use linker_core::code::{ErrorCode, FrameError};
+use linker_core::custody::{
+    Adopted, Custody, CustodyContext, CustodyEffect, Delivery, Elsewhere, Origin, Outcome, PAGE_AGE_MAX,
+    Settlement, Submission, Surrendered, Ticket,
+};
+use linker_core::frame::ServerFrame;
+use linker_core::id::{MessageId, SessionId, UserId};
+use linker_core::port::{InsertOutcome, Page, StoredRow};
+use linker_core::session::SessionPage;
+
+use super::messages::{PageRead, RouterMail};
+use super::outlets::RouterOutlets;
+use super::targets::{Sought, Target, Targets};
+use crate::cluster::{Located, Peer, PeerFrame};
+use crate::node::Node;
+use crate::presence::{PresenceMail, PresenceOp};
+use crate::runtime::outlet::Outlet;
+use crate::session::{SessionEntry, ToSession};
+use crate::store::{StoreMail, StoreOp, StoreRequest};
+
+/// How soon an outlet that was full, or a repetition that waits for its original, is looked at again.
+const RETRY_AFTER: Duration = Duration::from_millis(2);
+/// How often messages that wait for a store that is away are offered to sessions again.
+const REOFFER_EVERY: Duration = Duration::from_secs(1);
+
+type NewId<'a> = &'a mut dyn FnMut() -> MessageId;
+
+/// The state of one router.
+pub(crate) struct Router {
+    node: Arc<Node>,
+    shard: u16,
+    custody: Custody<Target>,
+    /// Whom presence is to be asked about, and whether it is being asked.
+    sought: RefCell<Vec<Sought>>,
+    asking: bool,
+    effects: Vec<CustodyEffect<Target>>,
+    ops: Vec<StoreOp>,
+    requests: Vec<StoreRequest>,
+    presence: Vec<PresenceOp>,
+    proven: HashMap<u16, Vec<Ticket>>,
+    given_back: HashMap<u16, Vec<(Ticket, SessionId)>>,
+    routers: RouterOutlets,
+    to_store: Option<Outlet<StoreMail>>,
+    to_presence: Option<Outlet<PresenceMail>>,
+    /// Word for sessions whose mailbox was full.
+    undelivered: VecDeque<(Arc<SessionEntry>, ToSession)>,
+    paused: Vec<Arc<SessionEntry>>,
+    was_away: bool,
+    reoffered_at: Duration,
+    housekept_at: Duration,
+}
+
+impl Router {
+    pub(crate) fn new(node: Arc<Node>, shard: u16) -> Self {
+        Self {
+            custody: Custody::new(shard, Arc::clone(&node.custody)),
+            node,
+            shard,
+            sought: RefCell::default(),
+            asking: false,
+            effects: Vec::new(),
+            ops: Vec::new(),
+            requests: Vec::new(),
+            presence: Vec::new(),
+            proven: HashMap::new(),
+            given_back: HashMap::new(),
+            routers: RouterOutlets::default(),
+            to_store: None,
+            to_presence: None,
+            undelivered: VecDeque::new(),
+            paused: Vec::new(),
+            was_away: false,
+            reoffered_at: Duration::ZERO,
+            housekept_at: Duration::ZERO,
+        }
+    }
+
+    /// Runs one input of custody and carries out what it wants.
+    fn custody(
+        &mut self,
+        new_id: NewId<'_>,
+        now: Now,
+        input: impl FnOnce(&mut Custody<Target>, &mut CustodyContext<'_, Targets<'_>>),
+    ) {
+        let mut effects = std::mem::take(&mut self.effects);
+        let sessions = Targets {
+            node: &self.node,
+            sought: &self.sought,
+        };
+        input(
+            &mut self.custody,
+            &mut CustodyContext {
+                now,
+                sessions: &sessions,
+                new_id,
+                effects: &mut effects,
+            },
+        );
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, effect: CustodyEffect<Target>) {
+        match effect {
+            CustodyEffect::Insert {
+                ticket,
+                envelope,
+                reason,
+                replaces,
+            } => {
+                tracing::debug!(message.id = %envelope.id, user.id = %envelope.to, reason = ?reason, "to be stored");
+                self.ops.push(StoreOp::Insert {
+                    ticket,
+                    envelope,
+                    reason,
+                    replaces,
+                });
+            }
+            CustodyEffect::Delete { user, id } => {
+                tracing::debug!(message.id = %id, user.id = %user, "proven, leaves the store");
+                self.ops.push(StoreOp::Delete { user, id });
+            }
+            CustodyEffect::Absent { id } => self.ops.push(StoreOp::Absent { id }),
+            CustodyEffect::Tell { node, word } => {
+                if let Target::Peer(peer) = node {
+                    peer.tell_word(word);
+                }
+            }
+            CustodyEffect::Outcome {
+                feature,
+                outcome,
+                latency,
+            } => {
+                self.node.metrics.message(feature, outcome, latency);
+            }
+            CustodyEffect::Settled {
+                origin,
+                accepted,
+                confirm,
+                id,
+                reference,
+                cost,
+                settlement,
+            } => {
+                tracing::debug!(message.id = %id, outcome = settlement.name(), "settled");
+                self.node.tell_settled(id, &settlement);
+                match origin {
+                    Origin::Session(Target::Session(entry)) => {
+                        if let Some(word) = word_for_sender(accepted, confirm, id, reference, settlement) {
+                            self.post(&entry, word);
+                        }
+                        if entry.settled(cost) {
+                            self.post(&entry, ToSession::Resume);
+                        }
+                    }
+                    Origin::Call(call) => self.node.calls.answer(call, id, settlement),
+                    // Custody tells other nodes by a word of their own.
+                    Origin::Node | Origin::Session(Target::Peer(_)) | Origin::Guest(..) => {}
+                }
+            }
+        }
+    }
+
+    /// Tells a session, later where its mailbox is full.
+    fn post(&mut self, entry: &Arc<SessionEntry>, word: ToSession) {
+        if let Err(SendError::Full(word)) = entry.post(word) {
+            self.undelivered.push_back((Arc::clone(entry), word));
+        }
+    }
+
+    /// Takes a message; or says why not, where a session is to be told.
+    pub(crate) fn submit(
+        &mut self,
+        submission: Submission<Target>,
+        new_id: NewId<'_>,
+        now: Now,
+    ) -> Result<(), FrameError> {
+        let taken = &submission.envelope;
+        tracing::debug!(
+            message.id = %taken.id,
+            user.id = %taken.from,
+            recipient.id = %taken.to,
+            feature = ?taken.feature,
+            "a message comes in"
+        );
+        if let Some(error) = self.custody.refusal(&submission.envelope) {
+            let Submission { envelope, origin, .. } = submission;
+            self.node
+                .metrics
+                .message(envelope.feature, Outcome::Refused, None);
+            return match origin {
+                Origin::Call(call) => {
+                    self.node
+                        .calls
+                        .answer(call, envelope.id, Settlement::Refused(error));
+                    Ok(())
+                }
+                Origin::Session(_) | Origin::Node | Origin::Guest(..) => Err(error),
+            };
+        }
+        self.custody(new_id, now, |custody, cx| custody.submit(submission, cx));
+        Ok(())
+    }
+
+    pub(crate) fn proven(&mut self, ticket: Ticket, new_id: NewId<'_>, now: Now) {
+        if ticket.shard == self.shard {
+            self.custody(new_id, now, |custody, cx| custody.on_proven(ticket, cx));
+        } else {
+            self.proven.entry(ticket.shard).or_default().push(ticket);
+        }
+    }
+
+    pub(crate) fn given_back(&mut self, ticket: Ticket, session: SessionId, new_id: NewId<'_>, now: Now) {
+        if ticket.shard == self.shard {
+            self.custody(new_id, now, |custody, cx| {
+                custody.on_given_back(ticket, session, cx)
+            });
+        } else {
+            self.given_back
+                .entry(ticket.shard)
+                .or_default()
+                .push((ticket, session));
+        }
+    }
+
+    pub(crate) fn stored(&mut self, outcomes: Vec<(Ticket, InsertOutcome)>, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| {
+            for (ticket, outcome) in outcomes {
+                custody.on_stored(ticket, outcome, cx);
+            }
+        });
+    }
+
+    pub(crate) fn take_over(&mut self, surrendered: Surrendered<Target>, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| custody.take_over(surrendered, cx));
+    }
+
+    /// Takes a page into custody and hands it to its session.
+    pub(crate) fn page(&mut self, read: PageRead, new_id: NewId<'_>, now: Now) {
+        let PageRead {
+            entry,
+            page,
+            after_seq,
+            asked_at,
+        } = read;
+        // What was removed since may be remembered no more.
+        let page = page.filter(|_| asked_at + PAGE_AGE_MAX > now.elapsed);
+        let Some(page) = page else {
+            self.post(&entry, ToSession::Page(None));
+            return;
+        };
+        let Page { rows, exhausted } = page;
+        let mut adopted = None;
+        self.custody(new_id, now, |custody, cx| {
+            adopted = Some(custody.adopt(rows, &Target::Session(Arc::clone(&entry)), cx))
+        });
+        let Some(Adopted {
+            deliveries,
+            last_seq,
+            cut_short,
+        }) = adopted
+        else {
+            return;
+        };
+        let (last_seq, exhausted) = (last_seq.unwrap_or(after_seq), exhausted && !cut_short);
+        entry.hold(deliveries.iter().map(Delivery::cost).sum());
+        let tickets: Vec<Ticket> = deliveries.iter().filter_map(|delivery| delivery.ticket).collect();
+        let page = Box::new(SessionPage {
+            deliveries,
+            last_seq,
+            exhausted,
+        });
+        self.post(&entry, ToSession::Page(Some(page)));
+        if entry.is_closed() {
+            // Nobody may ever look at it.
+            for ticket in tickets {
+                self.given_back(ticket, entry.id, new_id, now);
+            }
+        }
+    }
+
+    /// A session of this node has ended with something in its mailbox.
+    pub(crate) fn session_ended(&mut self, session: SessionId, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| custody.on_session_ended(session, cx));
+    }
+
+    /// The same, for all routers.
+    pub(crate) fn tell_session_ended(&mut self, session: SessionId, new_id: NewId<'_>, now: Now) {
+        for (shard, _) in self.node.routers.all() {
+            if shard == self.shard {
+                self.session_ended(session, new_id, now);
+            } else {
+                self.routers
+                    .send(&self.node.routers, shard, RouterMail::SessionEnded(session));
+            }
+        }
+    }
+
+    /// What another node says.
+    pub(crate) fn peer(&mut self, peer: &Arc<Peer>, frames: Vec<PeerFrame>, new_id: NewId<'_>, now: Now) {
+        let node = Target::Peer(Arc::clone(peer));
+        self.custody(new_id, now, |custody, cx| {
+            for frame in frames {
+                match frame {
+                    PeerFrame::Deliver { ticket, envelope } => custody.on_guest(&node, ticket, envelope, cx),
+                    PeerFrame::Word(word) => custody.on_node_word(&node, word, cx),
+                }
+            }
+        });
+    }
+
+    pub(crate) fn peer_gone(&mut self, peer: Arc<Peer>, new_id: NewId<'_>, now: Now) {
+        let node = Target::Peer(peer);
+        self.custody(new_id, now, |custody, cx| custody.on_node_gone(&node, cx));
+    }
+
+    /// Presence has answered, or could not.
+    pub(crate) fn located(&mut self, located: Vec<(UserId, Option<Located>)>, new_id: NewId<'_>, now: Now) {
+        self.asking = false;
+        self.custody(new_id, now, |custody, cx| {
+            for (user, peers) in located {
+                let elsewhere = match peers {
+                    Some(peers) => Elsewhere::Nodes(peers.into_iter().map(Target::Peer).collect()),
+                    None => Elsewhere::Unknown,
+                };
+                custody.on_located(user, elsewhere, cx);
+            }
+        });
+    }
+
+    pub(crate) fn faults(&mut self, rows: Vec<StoredRow>, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| custody.adopt_faults(rows, cx));
+    }
+
+    pub(crate) fn let_go(&mut self, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| custody.let_go_of_stored(cx));
+    }
+
+    /// Asks presence about everybody who came up since it was asked last.
+    fn ask_presence(&mut self) {
+        if self.asking || self.sought.borrow().is_empty() {
+            return;
+        }
+        self.asking = true;
+        let sought = self.sought.take();
+        super::lookup::ask(Arc::clone(&self.node), self.shard, sought);
+    }
+
+    pub(crate) fn ask_store(&mut self, request: StoreRequest) {
+        self.requests.push(request);
+    }
+
+    pub(crate) fn presence(&mut self, op: PresenceOp) {
+        self.presence.push(op);
+    }
+
+    pub(crate) fn remember_paused(&mut self, entry: Arc<SessionEntry>) {
+        self.paused.push(entry);
+    }
+
+    /// Whether a turn has anything to do.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.ops.is_empty()
+            || !self.requests.is_empty()
+            || !self.presence.is_empty()
+            || !self.proven.is_empty()
+            || !self.given_back.is_empty()
+            || !self.undelivered.is_empty()
+            || !self.sought.borrow().is_empty()
+            || !self.custody.is_empty()
+    }
+
+    /// One turn of the loop; answers when the next one is due.
+    pub(crate) fn turn(&mut self, new_id: NewId<'_>, now: Now) -> Option<Duration> {
+        self.custody(new_id, now, |custody, cx| custody.on_tick(cx));
+        self.follow_store(new_id, now);
+        self.post_undelivered();
+        self.resume_paused();
+        self.ask_presence();
+        let flushed = self.send_out();
+        let retry = (!flushed || !self.undelivered.is_empty()).then_some(now.elapsed + RETRY_AFTER);
+        let custody = self
+            .custody
+            .deadline()
+            .map(|at| at.max(now.elapsed + RETRY_AFTER));
+        let paused = (!self.paused.is_empty()).then_some(now.elapsed + REOFFER_EVERY);
+        let away = self.was_away.then_some(now.elapsed + REOFFER_EVERY);
+        [retry, custody, paused, away].into_iter().flatten().min()
+    }
+
+    /// What changes when the store goes away or comes back.
+    fn follow_store(&mut self, new_id: NewId<'_>, now: Now) {
+        let away = self.node.store_is_away();
+        if away && self.reoffered_at + REOFFER_EVERY <= now.elapsed {
+            self.reoffered_at = now.elapsed;
+            self.custody(new_id, now, |custody, cx| custody.retry_queued(cx));
+        }
+        self.was_away = away;
+        if self.shard == 0 && self.housekept_at + Duration::from_secs(1) <= now.elapsed {
+            self.housekept_at = now.elapsed;
+            self.node.custody.claims().forget_old(now.elapsed);
+        }
+    }
+
+    fn post_undelivered(&mut self) {
+        for _ in 0..self.undelivered.len() {
+            let Some((entry, word)) = self.undelivered.pop_front() else {
+                break;
+            };
+            // What a session that ends does not take is given back for it (`session_ended`).
+            if let Err(SendError::Full(word)) = entry.post(word) {
+                self.undelivered.push_back((entry, word));
+            }
+        }
+    }
+
+    /// Sessions that waited for room go on when there is some for everybody, or when waiting has become pointless.
+    fn resume_paused(&mut self) {
+        if self.paused.is_empty() || (self.node.is_crowded() && !self.node.store_is_away()) {
+            return;
+        }
+        let away = self.node.store_is_away();
+        let paused = std::mem::take(&mut self.paused);
+        for entry in paused {
+            let may = away || entry.settled(0);
+            if may {
+                entry.unpause();
+                self.post(&entry, ToSession::Resume);
+            }
+        }
+    }
+
+    /// False when somebody's mailbox is full.
+    fn send_out(&mut self) -> bool {
+        let mut flushed = true;
+        if !self.ops.is_empty() || !self.requests.is_empty() || self.to_store.is_some() {
+            if self.to_store.is_none() {
+                self.to_store = self
+                    .node
+                    .store
+                    .get()
+                    .map(|store| Outlet::to("store", store.clone()));
+            }
+            if let Some(outlet) = &mut self.to_store {
+                if !self.ops.is_empty() {
+                    outlet.push(StoreMail::Ops(std::mem::take(&mut self.ops)));
+                }
+                if !self.requests.is_empty() {
+                    outlet.push(StoreMail::Requests(std::mem::take(&mut self.requests)));
+                }
+                flushed &= outlet.flush();
+            }
+        }
+        if !self.presence.is_empty() && self.to_presence.is_none() {
+            self.to_presence = self
+                .node
+                .presence
+                .get()
+                .map(|presence| Outlet::to("presence", presence.clone()));
+        }
+        if let Some(outlet) = &mut self.to_presence {
+            if !self.presence.is_empty() {
+                outlet.push(PresenceMail::Ops(std::mem::take(&mut self.presence)));
+            }
+            flushed &= outlet.flush();
+        }
+        self.send_to_routers() && flushed
+    }
+
+    fn send_to_routers(&mut self) -> bool {
+        let proven = self
+            .proven
+            .drain()
+            .map(|(shard, tickets)| (shard, RouterMail::Proven(tickets)));
+        let given = self
+            .given_back
+            .drain()
+            .map(|(shard, tickets)| (shard, RouterMail::GivenBack(tickets)));
+        for (shard, mail) in proven.chain(given) {
+            self.routers.send(&self.node.routers, shard, mail);
+        }
+        self.routers.flush()
+    }
+
+    /// Gives up everything: the thread ends, or the state is not to be trusted after a panic.
+    pub(crate) fn surrender(&mut self) -> Surrendered<Target> {
+        // The same table goes on, empty: it must not give a ticket twice.
+        self.custody.surrender()
+    }
+}
+
+/// What a sender's session is told of a message, if anything.
+fn word_for_sender(
+    accepted: bool,
+    confirm: bool,
+    id: MessageId,
+    reference: Option<Box<str>>,
+    settlement: Settlement,
+) -> Option<ToSession> {
+    match settlement {
+        Settlement::Refused(error) if error.code == ErrorCode::InboxFull => None,
+        Settlement::Refused(error) => Some(ToSession::Refused(Box::new((error, reference)))),
+        Settlement::Stored if accepted => Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {
+            reference: reference?,
+            id,
+        }))),
+        Settlement::Delivered if accepted && !confirm => {
+            Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {
+                reference: reference?,
+                id,
+            })))
+        }
+        Settlement::Stored | Settlement::Delivered | Settlement::Dropped | Settlement::Repeated => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! Where messages can go, as custody sees it: sessions of this node, and other nodes.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use linker_core::custody::{Delivery, Elsewhere, LocalSessions, NodeOffer, Offer, Ticket};
+use linker_core::envelope::Envelope;
+use linker_core::id::{SessionId, UserId};
+use smallvec::SmallVec;
+
+use crate::cluster::{Offered, Peer};
+use crate::node::Node;
+use crate::session::{SessionEntry, ToSession};
+
+/// A session of this node, or another node.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Session(Arc<SessionEntry>),
+    Peer(Arc<Peer>),
+}
+
+impl Target {
+    fn id(&self) -> SessionId {
+        match self {
+            Self::Session(entry) => entry.id,
+            Self::Peer(peer) => peer.id,
+        }
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+/// A user whom presence is to be asked about, and as of when ([`crate::cluster::Cluster`]'s whereabouts).
+pub(crate) type Sought = (UserId, u64);
+
+/// What one router sees.
+pub(super) struct Targets<'a> {
+    pub(super) node: &'a Node,
+    /// Collected for the next question to presence.
+    pub(super) sought: &'a RefCell<Vec<Sought>>,
+}
+
+impl LocalSessions for Targets<'_> {
+    type Session = Target;
+
+    fn of(&self, user: &UserId) -> SmallVec<[Target; 2]> {
+        let sessions = self.node.sessions.of(user);
+        sessions.into_iter().map(Target::Session).collect()
+    }
+
+    fn id(&self, target: &Target) -> SessionId {
+        target.id()
+    }
+
+    fn offer(&self, target: &Target, delivery: Delivery, forced: bool) -> Offer {
+        match target {
+            Target::Session(entry) => entry.offer(delivery, forced),
+            Target::Peer(_) => Offer::Gone,
+        }
+    }
+
+    fn divert(&self, target: &Target) -> bool {
+        match target {
+            Target::Session(entry) => entry.divert(),
+            Target::Peer(_) => false,
+        }
+    }
+
+    fn hint(&self, target: &Target, diverted: bool) {
+        let Target::Session(session) = target else { return };
+        let hint = if diverted {
+            ToSession::Hint
+        } else {
+            ToSession::Rescan
+        };
+        if diverted {
+            session.diverted_is_stored();
+        }
+        // When its mailbox is full it asks again by itself before long.
+        let _ = session.post(hint);
+    }
+
+    fn elsewhere(&self, user: &UserId) -> Elsewhere<Target> {
+        let Some(cluster) = &self.node.cluster else {
+            return Elsewhere::Nodes(SmallVec::new());
+        };
+        match cluster.whereabouts.find(user) {
+            Ok(peers) => Elsewhere::Nodes(peers.into_iter().map(Target::Peer).collect()),
+            Err(_) if cluster.presence_is_away() => Elsewhere::Unknown,
+            Err(as_of) => {
+                self.sought.borrow_mut().push((*user, as_of));
+                Elsewhere::Asked
+            }
+        }
+    }
+
+    fn node(&self, id: SessionId) -> Option<Target> {
+        let cluster = self.node.cluster.as_ref()?;
+        cluster.peers.by_id(id).map(Target::Peer)
+    }
+
+    fn forget_elsewhere(&self, user: &UserId) {
+        if let Some(cluster) = &self.node.cluster {
+            cluster.whereabouts.forget(user);
+        }
+    }
+
+    fn offer_node(&self, node: &Target, envelope: &Arc<Envelope>, ticket: Option<Ticket>) -> NodeOffer {
+        let Target::Peer(peer) = node else {
+            return NodeOffer::Gone;
+        };
+        match peer.offer(envelope, ticket) {
+            Offered::Sent => NodeOffer::Sent,
+            Offered::Gone => NodeOffer::Gone,
+            Offered::Away => NodeOffer::Away,
+        }
+    }
+}

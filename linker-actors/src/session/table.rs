@@ -1,0 +1,89 @@
+//! Which sessions are on this node: one map for all threads.
+
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use linker_core::id::{SessionId, UserId};
+use smallvec::SmallVec;
+
+use super::SessionEntry;
+
+const STRIPES: usize = 64;
+
+type Stripe = HashMap<UserId, SmallVec<[Arc<SessionEntry>; 1]>>;
+
+/// Logged-in sessions by user, oldest first.
+pub(crate) struct SessionTable {
+    stripes: Vec<Mutex<Stripe>>,
+    hasher: RandomState,
+    len: AtomicUsize,
+}
+
+impl SessionTable {
+    pub(crate) fn new() -> Self {
+        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
+        Self {
+            stripes,
+            hasher: RandomState::new(),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    fn stripe(&self, user: &UserId) -> MutexGuard<'_, Stripe> {
+        let index = self.hasher.hash_one(user) as usize % STRIPES;
+        self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
+        self.stripe(&entry.user)
+            .entry(entry.user)
+            .or_default()
+            .push(entry);
+        self.len.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self, entry: &SessionEntry) {
+        entry.close();
+        let mut stripe = self.stripe(&entry.user);
+        if let Entry::Occupied(mut sessions) = stripe.entry(entry.user) {
+            let before = sessions.get().len();
+            sessions.get_mut().retain(|known| known.id != entry.id);
+            self.len
+                .fetch_sub(before - sessions.get().len(), Ordering::Relaxed);
+            if sessions.get().is_empty() {
+                sessions.remove();
+            }
+        }
+    }
+
+    pub(crate) fn of(&self, user: &UserId) -> SmallVec<[Arc<SessionEntry>; 2]> {
+        self.stripe(user)
+            .get(user)
+            .map(|sessions| sessions.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn find(&self, user: &UserId, session: SessionId) -> Option<Arc<SessionEntry>> {
+        self.stripe(user)
+            .get(user)?
+            .iter()
+            .find(|entry| entry.id == session)
+            .cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SessionEntry>> {
+        let mut all = Vec::with_capacity(self.len());
+        for stripe in &self.stripes {
+            let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(stripe.values().flatten().cloned());
+        }
+        all
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,291 @@
+//! The store actor: one transaction at a time, as large as what came up during the last one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, AsyncContext, Context, Handler, Recipient};
+use linker_core::custody::Ticket;
+use linker_core::id::{MessageId, UserId};
+use linker_core::port::{CountRequest, InsertOutcome, PageRequest, Store, StoreError};
+
+use super::messages::{StoreMail, StoreRequest};
+use super::queue::{Queue, Taken};
+use crate::node::Node;
+use crate::router::{PageRead, RouterMail, RouterOutlets};
+use crate::runtime::guard;
+use crate::session::ToSession;
+
+const RETRY_AFTER_MIN: Duration = Duration::from_millis(50);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
+/// How often the store is asked whether it would take a write, when nothing is written.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// Rows removed at once when they are too old.
+const EXPIRE_ROWS_MAX: u32 = 1000;
+const MAILBOX_CAPACITY: usize = 1024;
+
+/// What the store actor needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreSettings {
+    pub(crate) max_per_user: u64,
+    pub(crate) dedupe_window: Duration,
+    pub(crate) max_age: Duration,
+}
+
+/// Writes for all routers of the node.
+pub(crate) struct StoreActor {
+    node: Arc<Node>,
+    store: Arc<dyn Store>,
+    settings: StoreSettings,
+    queue: Queue,
+    in_flight: Option<(Taken, Instant)>,
+    retry_after: Duration,
+    routers: RouterOutlets,
+    me: Option<Recipient<StoreMail>>,
+    drained: Vec<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl StoreActor {
+    pub(crate) fn new(node: Arc<Node>, store: Arc<dyn Store>, settings: StoreSettings) -> Self {
+        Self {
+            node,
+            store,
+            settings,
+            queue: Queue::default(),
+            in_flight: None,
+            retry_after: RETRY_AFTER_MIN,
+            routers: RouterOutlets::default(),
+            me: None,
+            drained: Vec::new(),
+        }
+    }
+
+    fn commit_next(&mut self) {
+        if self.in_flight.is_some() || self.queue.is_empty() {
+            return;
+        }
+        let mut taken = self.queue.take();
+        let now = self.node.clock.now();
+        taken.batch.now_ms = now.unix_ms;
+        taken.batch.dedupe_since_ms = now
+            .unix_ms
+            .saturating_sub(self.settings.dedupe_window.as_millis() as u64);
+        taken.batch.max_per_user = self.settings.max_per_user;
+        taken.batch.node = self.node.cluster.as_ref().map(|_| self.node.me.clone());
+        let batch = taken.batch.clone();
+        self.in_flight = Some((taken, Instant::now()));
+        self.apply(batch);
+    }
+
+    fn apply(&self, batch: linker_core::port::StoreBatch) {
+        let (store, me) = (Arc::clone(&self.store), self.me.clone());
+        self.node.backend.spawn(async move {
+            let result = store.apply(batch).await;
+            if let Some(me) = me {
+                let _ = me.try_send(StoreMail::Applied(result));
+            }
+        });
+    }
+
+    fn on_applied(&mut self, result: Result<Vec<InsertOutcome>, StoreError>, ctx: &mut Context<Self>) {
+        let Some((taken, began)) = self.in_flight.take() else {
+            return;
+        };
+        match result {
+            Ok(outcomes) => {
+                self.set_away(None);
+                self.retry_after = RETRY_AFTER_MIN;
+                self.node.metrics.commit(taken.tickets.len(), began.elapsed());
+                self.report(taken.tickets, outcomes, taken.deleted);
+            }
+            Err(error) => {
+                self.set_away(Some(&error));
+                // The same transaction again: repeating it is safe, and nothing may overtake it.
+                let batch = taken.batch.clone();
+                self.in_flight = Some((taken, began));
+                ctx.run_later(self.retry_after, move |actor, _| actor.apply(batch));
+                self.retry_after = (self.retry_after * 2).min(RETRY_AFTER_MAX);
+            }
+        }
+    }
+
+    fn report(
+        &mut self,
+        tickets: Vec<Ticket>,
+        outcomes: Vec<InsertOutcome>,
+        deleted: Vec<(UserId, MessageId)>,
+    ) {
+        let now = self.node.clock.now().elapsed;
+        if !deleted.is_empty() {
+            let mut claims = self.node.custody.claims();
+            for (user, id) in deleted {
+                claims.deleted(user, id, now);
+            }
+        }
+        let mut by_shard: HashMap<u16, Vec<(Ticket, InsertOutcome)>> = HashMap::new();
+        for (ticket, outcome) in tickets.into_iter().zip(outcomes) {
+            by_shard.entry(ticket.shard).or_default().push((ticket, outcome));
+        }
+        for (shard, outcomes) in by_shard {
+            self.routers
+                .send(&self.node.routers, shard, RouterMail::Stored(outcomes));
+        }
+    }
+
+    fn set_away(&self, error: Option<&StoreError>) {
+        let was = self
+            .node
+            .custody
+            .store_away
+            .swap(error.is_some(), Ordering::AcqRel);
+        match error {
+            Some(error) if !was => {
+                tracing::error!(error = %error, "the store takes nothing; messages are kept in memory until it does");
+                self.node.set_check("store", Some(error.to_string()));
+                self.node.routers.wake_all();
+            }
+            None if was => {
+                tracing::info!("the store is back");
+                self.node.set_check("store", None);
+            }
+            _ => {}
+        }
+    }
+
+    fn probe(&self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let (store, me) = (Arc::clone(&self.store), self.me.clone());
+        self.node.backend.spawn(async move {
+            let result = store.probe().await;
+            if let Some(me) = me {
+                let _ = me.try_send(StoreMail::Probed(result));
+            }
+        });
+    }
+
+    fn request(&mut self, request: StoreRequest) {
+        let (store, node) = (Arc::clone(&self.store), Arc::clone(&self.node));
+        match request {
+            StoreRequest::Count(entry) => {
+                let except = node.custody.claims().of(&entry.user);
+                self.node.backend.spawn(async move {
+                    let counted = store
+                        .count(vec![CountRequest {
+                            user: entry.user,
+                            except,
+                        }])
+                        .await;
+                    let count = counted.ok().and_then(|counts| counts.first().copied());
+                    // A full mailbox is answered by the session's own asking again.
+                    let _ = entry.post(ToSession::Count(count));
+                });
+            }
+            StoreRequest::Page {
+                shard,
+                entry,
+                after_seq,
+                max_rows,
+                max_bytes,
+                filter,
+            } => {
+                let Some(router) = node.routers.recipient(shard) else {
+                    return;
+                };
+                let asked_at = node.clock.now().elapsed;
+                self.node.backend.spawn(async move {
+                    let request = PageRequest {
+                        user: entry.user,
+                        after_seq,
+                        max_rows,
+                        max_bytes,
+                        filter,
+                    };
+                    let page = store.page(request).await.ok();
+                    let read = PageRead {
+                        entry,
+                        page,
+                        after_seq,
+                        asked_at,
+                    };
+                    // This task's own sender has a place of its own in the mailbox.
+                    let _ = router.try_send(RouterMail::Page(Box::new(read)));
+                });
+            }
+        }
+    }
+
+    fn expire(&self) {
+        let (store, node) = (Arc::clone(&self.store), Arc::clone(&self.node));
+        let max_age_ms = self.settings.max_age.as_millis() as u64;
+        self.node.backend.spawn(async move {
+            let before = node.clock.now().unix_ms.saturating_sub(max_age_ms);
+            while let Ok(expired) = store.expire(before, EXPIRE_ROWS_MAX).await {
+                if expired.is_empty() {
+                    break;
+                }
+                let messages = expired.iter().filter(|envelope| envelope.kind.counts());
+                node.metrics.expired(messages.count() as u64);
+                for envelope in &expired {
+                    tracing::info!(message.id = %envelope.id, user.id = %envelope.to, "a message waited too long and is removed");
+                }
+                if expired.len() < EXPIRE_ROWS_MAX as usize {
+                    break;
+                }
+            }
+        });
+    }
+
+    fn answer_drained(&mut self) {
+        if self.in_flight.is_none() && self.queue.is_empty() {
+            for waiting in self.drained.drain(..) {
+                let _ = waiting.send(());
+            }
+        }
+    }
+}
+
+impl Actor for StoreActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.me = Some(ctx.address().recipient());
+        ctx.run_interval(PROBE_EVERY, |actor, _| actor.probe());
+        let expire_every =
+            (self.settings.max_age / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        ctx.run_interval(expire_every, |actor, _| actor.expire());
+        ctx.run_interval(Duration::from_millis(5), |actor, _| {
+            actor.routers.flush();
+        });
+    }
+}
+
+impl Handler<StoreMail> for StoreActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: StoreMail, ctx: &mut Self::Context) {
+        guard::catch("store", || match mail {
+            StoreMail::Ops(ops) => {
+                let now = self.node.clock.now().elapsed;
+                for op in ops {
+                    if let Some((user, id)) = self.queue.push(op) {
+                        self.node.custody.claims().deleted(user, id, now);
+                    }
+                }
+            }
+            StoreMail::Requests(requests) => requests.into_iter().for_each(|request| self.request(request)),
+            StoreMail::Applied(result) => self.on_applied(result, ctx),
+            StoreMail::Probed(result) => {
+                if self.in_flight.is_none() {
+                    self.set_away(result.as_ref().err());
+                }
+            }
+            StoreMail::Drain(done) => self.drained.push(done),
+        });
+        self.commit_next();
+        self.answer_drained();
+    }
+}

@@ -1,0 +1,58 @@
+//! What the store is told and asked.
+
+use std::sync::Arc;
+
+use actix::Message;
+use linker_core::custody::Ticket;
+use linker_core::envelope::Envelope;
+use linker_core::id::{MessageId, UserId};
+use linker_core::port::{InsertOutcome, PageFilter, StoreError, WaitReason};
+
+use crate::session::SessionEntry;
+
+/// One change.
+pub(crate) enum StoreOp {
+    Insert {
+        ticket: Ticket,
+        envelope: Arc<Envelope>,
+        reason: WaitReason,
+        replaces: Option<MessageId>,
+    },
+    Delete {
+        user: UserId,
+        id: MessageId,
+    },
+    /// Nobody moves it any more: its recipient is away.
+    Absent {
+        id: MessageId,
+    },
+}
+
+/// One question of a session; a page is answered to the router `shard`, a count to the session itself.
+pub(crate) enum StoreRequest {
+    Page {
+        shard: u16,
+        entry: Arc<SessionEntry>,
+        after_seq: u64,
+        max_rows: u32,
+        max_bytes: usize,
+        filter: PageFilter,
+    },
+    Count(Arc<SessionEntry>),
+}
+
+/// For the store actor. On `Full` it waits in the sender's outlet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum StoreMail {
+    /// A router: what came up in one turn, in order.
+    Ops(Vec<StoreOp>),
+    /// A router: what its sessions ask.
+    Requests(Vec<StoreRequest>),
+    /// Itself: a transaction has ended.
+    Applied(Result<Vec<InsertOutcome>, StoreError>),
+    /// Itself: whether a write would be taken.
+    Probed(Result<(), StoreError>),
+    /// The node stops: answer once everything is on disk.
+    Drain(tokio::sync::oneshot::Sender<()>),
+}

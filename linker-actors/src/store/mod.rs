@@ -1,0 +1,8 @@
+//! The store's actor: collects what all routers want kept or removed into group commits.
+
+mod actor;
+mod messages;
+mod queue;
+
+pub(crate) use actor::{StoreActor, StoreSettings};
+pub(crate) use messages::{StoreMail, StoreOp, StoreRequest};

@@ -1,0 +1,135 @@
+//! A bus that is away, or loses what it was given.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Domain, in_order, references};
+use crate::harness::{Client, fast, message, referenced};
+
+async fn greet(sender: &mut Client, to: &str) {
+    sender.delivery_fence(to, "greeting").await;
+}
+
+#[tokio::test]
+async fn what_was_sent_while_the_bus_was_cut_arrives_by_itself_when_it_is_healed() {
+    let domain = Domain::new();
+    let (a, b) = domain.two().await;
+    let mut receiver = Client::login(&b, "ANZ-2").await;
+    let mut sender = Client::login_with(&a, "ANZ-1", json!({"accepted": true})).await;
+    let mut neighbour = Client::login(&a, "ANZ-3").await;
+    greet(&mut sender, "ANZ-2").await;
+    receiver.expect("MESSAGE").await;
+    for cut in [&a, &b] {
+        cut.bus.cut();
+        for n in 0..100 {
+            sender.send(referenced("ANZ-2", n, &format!("r{n}")));
+        }
+        for reference in references(100) {
+            sender.expect_for("MESSAGE_ACCEPTED", &reference).await;
+        }
+        sender.send(fast("ANZ-3", "here"));
+        assert_eq!(neighbour.expect("MESSAGE").await["data"]["content"], "here");
+        receiver.expect_quiet().await;
+        cut.bus.heal();
+        let mut seen = HashSet::new();
+        while seen.len() < 100 {
+            seen.insert(receiver.expect("MESSAGE").await["reference"].to_string());
+        }
+        for reference in references(100) {
+            sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
+        }
+        domain.await_rows("ANZ-2", 0).await;
+        sender.send(message("ANZ-2", "live"));
+        while receiver.expect("MESSAGE").await["data"]["content"] != "live" {}
+        sender = Client::login_with(&a, "ANZ-4", json!({"accepted": true})).await;
+    }
+}
+
+#[tokio::test]
+async fn messages_that_the_bus_lost_arrive_all_the_same() {
+    let domain = Domain::new();
+    let (a, b) = domain.two().await;
+    let mut receiver = Client::login(&b, "ANZ-2").await;
+    let mut sender = Client::login(&a, "ANZ-1").await;
+    greet(&mut sender, "ANZ-2").await;
+    receiver.expect("MESSAGE").await;
+    a.bus.lose(true);
+    for n in 0..50 {
+        sender.send(referenced("ANZ-2", n, &format!("r{n}")));
+    }
+    sender.fence().await;
+    domain.await_rows("ANZ-2", 50).await;
+    a.bus.lose(false);
+    let mut seen = HashSet::new();
+    while seen.len() < 50 {
+        seen.insert(receiver.expect("MESSAGE").await["reference"].to_string());
+    }
+    for reference in references(50) {
+        sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
+    }
+    receiver.expect_quiet().await;
+    domain.await_rows("ANZ-2", 0).await;
+}
+
+#[tokio::test]
+async fn proofs_that_the_bus_lost_are_asked_for_and_nothing_is_delivered_twice() {
+    let domain = Domain::new();
+    let (a, b) = domain.two().await;
+    let mut receiver = Client::login(&b, "ANZ-2").await;
+    let mut sender = Client::login(&a, "ANZ-1").await;
+    greet(&mut sender, "ANZ-2").await;
+    receiver.expect("MESSAGE").await;
+    b.bus.lose(true);
+    for n in 0..50 {
+        sender.send(referenced("ANZ-2", n, &format!("r{n}")));
+    }
+    in_order(&mut receiver, 0..50).await;
+    domain.await_rows("ANZ-2", 50).await;
+    b.bus.lose(false);
+    for reference in references(50) {
+        sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
+    }
+    receiver.expect_quiet().await;
+    domain.await_rows("ANZ-2", 0).await;
+}
+
+#[tokio::test]
+async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
+    let domain = Domain::new();
+    let (a, b) = domain.two().await;
+    let mut receiver = Client::login(&b, "ANZ-2").await;
+    let mut sender = Client::login(&a, "ANZ-1").await;
+    let mut confirmed = Vec::new();
+    for round in 0..6 {
+        let of = if round % 2 == 0 { &a } else { &b };
+        for n in 0..50 {
+            let n = round * 50 + n;
+            sender.send(referenced("ANZ-2", n, &format!("r{n}")));
+            if n % 50 == 25 {
+                confirmed.extend(sender.fence().await);
+                match round % 3 {
+                    0 => of.bus.cut(),
+                    _ => of.bus.lose(true),
+                }
+            }
+        }
+        confirmed.extend(sender.fence().await);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        of.bus.lose(false);
+        of.bus.heal();
+    }
+    let mut seen = HashSet::new();
+    while seen.len() < 300 {
+        seen.insert(receiver.expect("MESSAGE").await["reference"].to_string());
+    }
+    let mut confirmed: HashSet<String> = confirmed
+        .iter()
+        .map(|frame| frame["data"]["reference"].to_string())
+        .collect();
+    while confirmed.len() < 300 {
+        confirmed.insert(sender.expect("MESSAGE_CONFIRMATION").await["data"]["reference"].to_string());
+    }
+    domain.await_rows("ANZ-2", 0).await;
+}

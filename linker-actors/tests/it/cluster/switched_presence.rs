@@ -1,0 +1,91 @@
+//! A registry that can be away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use linker_actors::adapter::memory::MemoryPresence;
+use linker_actors::core::id::{NodeInstance, UserId};
+use linker_actors::core::port::{
+    BoxFuture, Cluster, NodeRecord, Presence, PresenceError, PresenceWatcher, Reconciled, Registered,
+    SessionRef,
+};
+
+/// The domain's registry, as all nodes see it.
+pub(super) struct SwitchedPresence {
+    registry: Arc<MemoryPresence>,
+    away: AtomicBool,
+}
+
+impl SwitchedPresence {
+    pub(super) fn new(registry: Arc<MemoryPresence>) -> Self {
+        Self {
+            registry,
+            away: AtomicBool::new(false),
+        }
+    }
+
+    /// Nobody can ask it anything until it is back.
+    pub(super) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn ask<'a, T: Send + 'a>(
+        &self,
+        call: BoxFuture<'a, Result<T, PresenceError>>,
+    ) -> BoxFuture<'a, Result<T, PresenceError>> {
+        if self.away.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(PresenceError::Away("as the test wants it".into())) });
+        }
+        call
+    }
+}
+
+impl Presence for SwitchedPresence {
+    fn register(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<Registered>, PresenceError>> {
+        self.ask(self.registry.register(sessions))
+    }
+
+    fn farewell(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<bool>, PresenceError>> {
+        self.ask(self.registry.farewell(sessions))
+    }
+
+    fn lookup(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Vec<SessionRef>>, PresenceError>> {
+        self.ask(self.registry.lookup(users))
+    }
+
+    fn entries(&self, node: &NodeInstance) -> BoxFuture<'_, Result<u64, PresenceError>> {
+        self.ask(self.registry.entries(node))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.registry.is_shared()
+    }
+
+    fn join(&self, record: NodeRecord) -> BoxFuture<'_, Result<(), PresenceError>> {
+        self.ask(self.registry.join(record))
+    }
+
+    fn beat(&self, record: NodeRecord) -> BoxFuture<'_, Result<Cluster, PresenceError>> {
+        self.ask(self.registry.beat(record))
+    }
+
+    fn leave(&self, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>> {
+        self.ask(self.registry.leave(node))
+    }
+
+    fn sweep(&self, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, PresenceError>> {
+        self.ask(self.registry.sweep(max))
+    }
+
+    fn reconcile(
+        &self,
+        node: NodeInstance,
+        sessions: Vec<SessionRef>,
+    ) -> BoxFuture<'_, Result<Reconciled, PresenceError>> {
+        self.ask(self.registry.reconcile(node, sessions))
+    }
+
+    fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {
+        self.registry.watch(watcher);
+    }
+}

@@ -1,0 +1,25 @@
+//! The library's own door: the handle, message types of a host's own, and nodes inside other programs.
+
+mod failure;
+mod handle;
+mod message_types;
+mod runtimes;
+mod stop;
+
+use linker_actors::Outgoing;
+use serde::Serialize;
+
+use crate::harness::{Node, NodeSpec, Transport};
+
+/// Either transport would do.
+fn spec() -> NodeSpec {
+    NodeSpec::new(Transport::Upgraded)
+}
+
+async fn node() -> Node {
+    spec().start().await
+}
+
+fn outgoing(content: impl Serialize) -> Outgoing {
+    Outgoing::new(&content).expect("it can be written as JSON")
+}

@@ -1,0 +1,9 @@
+//! The bus on RabbitMQ against what brokers and networks do.
+
+#[cfg(target_os = "linux")]
+mod broker;
+pub(crate) mod fixture;
+mod network;
+mod refused;
+#[cfg(target_os = "linux")]
+mod restart;

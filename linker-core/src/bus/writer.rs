@@ -1,0 +1,209 @@
+//! Frames into bytes.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::frame::{BusFrame, GroupDelivery};
+use super::{
+    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
+    FLAG_SESSION, FLAG_TICKET, FLOOR, KEEP, MAGIC, NOT_HERE, PROVEN, RESCAN, STORED, VERSION,
+};
+use crate::custody::Ticket;
+use crate::envelope::{self, Feature};
+use crate::id::{NodeInstance, UserId};
+
+const LENGTH: usize = size_of::<u32>();
+
+/// Collects frames for one node until they are sent together.
+#[derive(Debug)]
+pub struct BatchWriter {
+    header: Bytes,
+    bytes: BytesMut,
+    frames: usize,
+}
+
+impl BatchWriter {
+    /// An empty one.
+    pub fn new(sender: &NodeInstance) -> Self {
+        let name = sender.name.as_str();
+        let mut header = BytesMut::with_capacity(MAGIC.len() + 4 + 1 + name.len() + 8);
+        header.put_slice(&MAGIC);
+        header.put_u8(VERSION);
+        header.put_u8(FLOOR);
+        // A name has at most 128 bytes.
+        header.put_u16((1 + name.len() + 8) as u16);
+        header.put_u8(name.len() as u8);
+        header.put_slice(name.as_bytes());
+        header.put_u64(sender.incarnation);
+        Self {
+            header: header.freeze(),
+            bytes: BytesMut::new(),
+            frames: 0,
+        }
+    }
+
+    /// Appends a frame.
+    pub fn push(&mut self, frame: &BusFrame) {
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(&self.header);
+        }
+        let out = &mut self.bytes;
+        out.put_u8(type_of(frame));
+        let length_at = out.len();
+        out.put_u32(0);
+        put_body(out, frame);
+        // What goes into one frame is bounded far below 4 GiB.
+        let length = (out.len() - length_at - LENGTH) as u32;
+        out[length_at..length_at + LENGTH].copy_from_slice(&length.to_be_bytes());
+        self.frames += 1;
+    }
+
+    /// Bytes so far; 0 when there is no frame.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// No frame so far.
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Takes the batch out; the next frame begins another one. Empty when there is no frame.
+    pub fn take(&mut self) -> Bytes {
+        self.frames = 0;
+        self.bytes.split().freeze()
+    }
+}
+
+fn type_of(frame: &BusFrame) -> u8 {
+    match frame {
+        BusFrame::Deliver { .. } => DELIVER,
+        BusFrame::DeliverGroup(_) => DELIVER_GROUP,
+        BusFrame::Proven { .. } => PROVEN,
+        BusFrame::NotHere { .. } => NOT_HERE,
+        BusFrame::Behind { .. } => BEHIND,
+        BusFrame::Stored { .. } => STORED,
+        BusFrame::Dismiss { .. } => DISMISS,
+        BusFrame::Ask { .. } => ASK,
+        BusFrame::Close { .. } => CLOSE,
+        BusFrame::Rescan { .. } => RESCAN,
+        BusFrame::Keep { .. } => KEEP,
+    }
+}
+
+fn put_body(out: &mut BytesMut, frame: &BusFrame) {
+    match frame {
+        BusFrame::Deliver { ticket, envelope } => {
+            out.put_u8(ticket_flag(*ticket));
+            if let Some(ticket) = ticket {
+                put_ticket(out, *ticket);
+            }
+            let length_at = out.len();
+            out.put_u32(0);
+            envelope::encode(envelope, out);
+            let length = (out.len() - length_at - LENGTH) as u32;
+            out[length_at..length_at + LENGTH].copy_from_slice(&length.to_be_bytes());
+        }
+        BusFrame::DeliverGroup(group) => put_group(out, group),
+        BusFrame::Proven { tickets } | BusFrame::NotHere { tickets } => put_tickets(out, tickets),
+        BusFrame::Stored { guests } | BusFrame::Keep { guests } | BusFrame::Dismiss { guests } => {
+            put_tickets(out, guests)
+        }
+        BusFrame::Behind {
+            ticket,
+            guest,
+            replaying,
+        } => {
+            out.put_u8(if *replaying { FLAG_REPLAYING } else { 0 });
+            put_ticket(out, *ticket);
+            put_ticket(out, *guest);
+        }
+        BusFrame::Ask { tickets } => {
+            put_count(out, tickets.len());
+            for (ticket, id) in tickets {
+                put_ticket(out, *ticket);
+                out.put_slice(id.as_bytes());
+            }
+        }
+        BusFrame::Close { user, session, code } => {
+            out.put_u8(if session.is_some() { FLAG_SESSION } else { 0 });
+            out.put_u16(*code);
+            put_user(out, user);
+            if let Some(session) = session {
+                out.put_u64(session.0);
+            }
+        }
+        BusFrame::Rescan { users } => {
+            put_count(out, users.len());
+            for user in users {
+                put_user(out, user);
+            }
+        }
+    }
+}
+
+fn put_group(out: &mut BytesMut, group: &GroupDelivery) {
+    let fast = if group.feature == Feature::Fast {
+        FLAG_FAST
+    } else {
+        0
+    };
+    let referenced = if group.reference.is_some() {
+        FLAG_REFERENCE
+    } else {
+        0
+    };
+    out.put_u8(fast | referenced);
+    out.put_u8(group.kind.code());
+    put_user(out, &group.from);
+    out.put_u64(group.timestamp_ms);
+    if let Some(reference) = &group.reference {
+        put_count(out, reference.len());
+        out.put_slice(reference.as_bytes());
+    }
+    put_count(out, group.content.len());
+    out.put_slice(&group.content);
+    put_count(out, group.recipients.len());
+    for recipient in &group.recipients {
+        out.put_u8(ticket_flag(recipient.ticket));
+        put_user(out, &recipient.to);
+        out.put_slice(recipient.id.as_bytes());
+        if let Some(ticket) = recipient.ticket {
+            put_ticket(out, ticket);
+        }
+    }
+}
+
+fn ticket_flag(ticket: Option<Ticket>) -> u8 {
+    if ticket.is_some() { FLAG_TICKET } else { 0 }
+}
+
+fn put_tickets(out: &mut BytesMut, tickets: &[Ticket]) {
+    put_count(out, tickets.len());
+    for ticket in tickets {
+        put_ticket(out, *ticket);
+    }
+}
+
+fn put_count(out: &mut BytesMut, count: usize) {
+    // A node has far fewer of anything.
+    out.put_u32(count as u32);
+}
+
+fn put_ticket(out: &mut BytesMut, ticket: Ticket) {
+    out.put_u16(ticket.shard);
+    out.put_u32(ticket.slot);
+    out.put_u32(ticket.generation);
+}
+
+fn put_user(out: &mut BytesMut, user: &UserId) {
+    let app = user.app().as_str();
+    // At most 32 bytes.
+    out.put_u8(app.len() as u8);
+    out.put_slice(app.as_bytes());
+    out.put_u64(user.number());
+}

@@ -1,0 +1,112 @@
+//! Which rows of the store are in somebody's hands: being delivered, or proven and about to be removed. A fetch must pass them over.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::id::{MessageId, UserId};
+
+/// How long a removed row is remembered: a page that was read before the removal may still be on its way.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// A page read longer ago than this must be thrown away and read again.
+pub const PAGE_AGE_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// Being written, or written a moment ago: it will wait, or be offered, as soon as its router knows.
+    Written,
+    /// A session has it, or has proven it.
+    Held,
+    Deleted(Duration),
+}
+
+/// What came of trying to take a row that a page showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It was free, and is held now.
+    Yes,
+    /// Somebody has it, or it was removed lately: pass it over.
+    Elsewhere,
+    /// Its router has not decided yet: what comes after it must wait for that, or it would be overtaken.
+    Undecided,
+}
+
+/// Claims of all routers of a node, by recipient.
+#[derive(Debug, Default)]
+pub struct Claims {
+    of: HashMap<UserId, HashMap<MessageId, Claim>>,
+}
+
+impl Claims {
+    /// A row is about to be written; `held`: a session has it already.
+    pub fn write(&mut self, user: UserId, id: MessageId, held: bool) {
+        let claim = if held { Claim::Held } else { Claim::Written };
+        self.of.entry(user).or_default().insert(id, claim);
+    }
+
+    /// A session has been given a row that is being written or was written, or has given it back.
+    pub fn set_held(&mut self, user: &UserId, id: &MessageId, held: bool) {
+        let claim = self.of.get_mut(user).and_then(|rows| rows.get_mut(id));
+        if let Some(claim @ (Claim::Held | Claim::Written)) = claim {
+            *claim = if held { Claim::Held } else { Claim::Written };
+        }
+    }
+
+    /// Takes a row that a page showed.
+    pub fn take(&mut self, user: UserId, id: MessageId) -> Taken {
+        let rows = self.of.entry(user).or_default();
+        match rows.get(&id) {
+            None => {
+                rows.insert(id, Claim::Held);
+                Taken::Yes
+            }
+            Some(Claim::Written) => Taken::Undecided,
+            Some(Claim::Held | Claim::Deleted(_)) => Taken::Elsewhere,
+        }
+    }
+
+    /// The row waits again, for whoever asks.
+    pub fn release(&mut self, user: &UserId, id: &MessageId) {
+        if let Some(rows) = self.of.get_mut(user) {
+            rows.remove(id);
+            if rows.is_empty() {
+                self.of.remove(user);
+            }
+        }
+    }
+
+    /// The row is gone for good.
+    pub fn deleted(&mut self, user: UserId, id: MessageId, now: Duration) {
+        self.of.entry(user).or_default().insert(id, Claim::Deleted(now));
+    }
+
+    /// Rows of a user that do not wait for it, though the store may show them.
+    pub fn of(&self, user: &UserId) -> Vec<MessageId> {
+        self.of
+            .get(user)
+            .map(|rows| rows.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Whether a row of this user is being written and nobody has it: what is sent to the user before it overtakes it.
+    pub fn is_undecided(&self, user: &UserId) -> bool {
+        let rows = self.of.get(user);
+        rows.is_some_and(|rows| rows.values().any(|claim| *claim == Claim::Written))
+    }
+
+    /// Forgets rows removed long ago.
+    pub fn forget_old(&mut self, now: Duration) {
+        self.of.retain(|_, rows| {
+            rows.retain(|_, claim| !matches!(claim, Claim::Deleted(at) if *at + REMEMBERED <= now));
+            !rows.is_empty()
+        });
+    }
+
+    /// Rows held, not counting remembered removals.
+    pub fn held(&self) -> usize {
+        self.of
+            .values()
+            .flat_map(HashMap::values)
+            .filter(|claim| !matches!(claim, Claim::Deleted(_)))
+            .count()
+    }
+}

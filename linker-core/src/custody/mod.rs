@@ -1,0 +1,33 @@
+//! Custody: who answers for a RELIABLE message until its delivery is proven or somebody else has confirmed to have it.
+//!
+//! One [`Custody`] a router; what routers of a node share is in [`CustodyShared`].
+
+mod adoption;
+mod claims;
+mod dedupe;
+mod delivery;
+mod effect;
+mod elsewhere;
+mod fast;
+mod guests;
+mod pending;
+mod proven_lately;
+mod proving;
+mod repetitions;
+mod router;
+mod routing;
+mod sessions;
+mod shared;
+mod storing;
+mod surrender;
+
+pub use adoption::Adopted;
+pub use claims::{Claims, PAGE_AGE_MAX, Taken};
+pub use dedupe::{DedupeKey, DedupeTable, Known, Progress};
+pub use delivery::{Delivery, Ticket};
+pub use effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
+pub use proven_lately::ProvenLately;
+pub use router::{Custody, CustodyContext, Submission};
+pub use sessions::{Elsewhere, LocalSessions, NodeOffer, Offer};
+pub use shared::{CustodyConfig, CustodyShared};
+pub use surrender::Surrendered;

@@ -1,0 +1,145 @@
+//! Messages sent again under their reference.
+
+use super::dedupe::{DedupeKey, Known, Progress};
+use super::delivery::Ticket;
+use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
+use super::router::{Custody, CustodyContext, count};
+use super::sessions::LocalSessions;
+use crate::envelope::{Envelope, Feature};
+use crate::id::MessageId;
+
+/// Repetitions that wait to learn what becomes of their original; beyond that they are counted and get no word of their own.
+const ECHOES_MAX: usize = 10_000;
+
+/// A repetition that waits for word of its original.
+#[derive(Debug)]
+pub(super) struct Echo<S> {
+    key: DedupeKey,
+    id: MessageId,
+    origin: Origin<S>,
+    confirm: bool,
+    reference: Option<Box<str>>,
+    cost: usize,
+}
+
+impl<S: Clone> Custody<S> {
+    pub(super) fn repeated<L: LocalSessions<Session = S>>(
+        &mut self,
+        key: DedupeKey,
+        known: Known,
+        envelope: Envelope,
+        origin: Origin<S>,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        count(cx, Feature::Reliable, Outcome::Duplicate, None);
+        if known.progress == Progress::Proven && envelope.confirm {
+            // A new one: the sender may have got the first, and lost it.
+            let id = (cx.new_id)();
+            self.confirm(&envelope, id, None, cx);
+        }
+        let settlement = match known.progress {
+            Progress::Stored => Settlement::Stored,
+            Progress::Proven => Settlement::Delivered,
+            Progress::Pending if self.echoes.len() < ECHOES_MAX => {
+                let (confirm, cost) = (envelope.confirm, envelope.cost());
+                let reference = envelope.reference;
+                self.echoes.push_back(Echo {
+                    key,
+                    id: known.id,
+                    origin,
+                    confirm,
+                    reference,
+                    cost,
+                });
+                return;
+            }
+            Progress::Pending => Settlement::Repeated,
+        };
+        cx.effects.push(CustodyEffect::Settled {
+            origin,
+            accepted: true,
+            confirm: envelope.confirm,
+            id: known.id,
+            cost: envelope.cost(),
+            reference: envelope.reference,
+            settlement,
+        });
+    }
+
+    /// A guest that its sender had sent before, by another node, waits for word of that.
+    pub(super) fn wait_for_original(
+        &mut self,
+        key: DedupeKey,
+        id: MessageId,
+        node: S,
+        theirs: Ticket,
+        envelope: &Envelope,
+    ) {
+        if self.echoes.len() < ECHOES_MAX {
+            self.echoes.push_back(Echo {
+                key,
+                id,
+                origin: Origin::Guest(node, theirs),
+                confirm: envelope.confirm,
+                reference: None,
+                cost: 0,
+            });
+        }
+    }
+
+    /// Whether a guest waits for word of the message that it repeats.
+    pub(super) fn is_awaited_by<L: LocalSessions<Session = S>>(
+        &self,
+        node: &S,
+        theirs: Ticket,
+        cx: &CustodyContext<'_, L>,
+    ) -> bool {
+        let id = cx.sessions.id(node);
+        self.echoes.iter().any(|echo| match &echo.origin {
+            Origin::Guest(of, ticket) => *ticket == theirs && cx.sessions.id(of) == id,
+            _ => false,
+        })
+    }
+
+    pub(super) fn answer_echoes<L: LocalSessions<Session = S>>(&mut self, cx: &mut CustodyContext<'_, L>) {
+        let now = cx.now.elapsed;
+        let dedupe = &self.shared.dedupe;
+        self.echoes.retain_mut(|echo| {
+            let settlement = match dedupe.find(echo.key, now).filter(|known| known.id == echo.id) {
+                Some(Known {
+                    progress: Progress::Pending,
+                    ..
+                }) => return true,
+                Some(Known {
+                    progress: Progress::Stored,
+                    ..
+                }) => Settlement::Stored,
+                Some(Known {
+                    progress: Progress::Proven,
+                    ..
+                }) => Settlement::Delivered,
+                // Refused, or forgotten: the original's sender was told.
+                None => Settlement::Repeated,
+            };
+            if let Origin::Guest(node, theirs) = &echo.origin {
+                let word = match settlement {
+                    Settlement::Delivered => NodeWord::Proven(*theirs),
+                    _ => NodeWord::NotHere(*theirs),
+                };
+                let node = node.clone();
+                cx.effects.push(CustodyEffect::Tell { node, word });
+                return false;
+            }
+            cx.effects.push(CustodyEffect::Settled {
+                origin: echo.origin.clone(),
+                accepted: true,
+                confirm: echo.confirm,
+                id: echo.id,
+                reference: echo.reference.take(),
+                cost: echo.cost,
+                settlement,
+            });
+            false
+        });
+    }
+}

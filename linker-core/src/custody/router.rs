@@ -1,0 +1,245 @@
+//! One router's custody as a state machine: what it holds, and how a message comes in and goes out. The rest is in the files beside: `routing`,
+//! `storing`, `proving`, `repetitions`, `adoption`, `surrender`, `fast`.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::dedupe::DedupeKey;
+use super::delivery::Ticket;
+use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
+use super::elsewhere::ElsewhereState;
+use super::guests::Guests;
+use super::pending::{Pending, PendingTable, Row};
+use super::repetitions::Echo;
+use super::sessions::LocalSessions;
+use super::shared::CustodyShared;
+use crate::clock::Now;
+use crate::code::{ErrorCode, FrameError};
+use crate::envelope::{Envelope, Feature};
+use crate::id::{MessageId, UserId};
+use crate::port::WaitReason;
+
+/// What a router is given along with each input.
+pub struct CustodyContext<'a, L: LocalSessions> {
+    /// The time.
+    pub now: Now,
+    /// The node's sessions.
+    pub sessions: &'a L,
+    /// Makes message ids.
+    pub new_id: &'a mut dyn FnMut() -> MessageId,
+    /// Effects are appended here.
+    pub effects: &'a mut Vec<CustodyEffect<L::Session>>,
+}
+
+/// A message to take into custody.
+#[derive(Debug)]
+pub struct Submission<S> {
+    /// The message.
+    pub envelope: Envelope,
+    /// Who handed it in.
+    pub origin: Origin<S>,
+    /// Whether `MESSAGE_ACCEPTED` is wanted.
+    pub accepted: bool,
+}
+
+/// Pending messages of one router.
+#[derive(Debug)]
+pub struct Custody<S> {
+    pub(super) shared: Arc<CustodyShared>,
+    pub(super) pending: PendingTable<S>,
+    /// Messages taken by a session and not yet stored, by when they must be.
+    pub(super) window: VecDeque<(Duration, Ticket)>,
+    /// How many of those there may be for each recipient: what is stored for somebody goes behind them.
+    pub(super) windowed: HashMap<UserId, usize>,
+    pub(super) echoes: VecDeque<Echo<S>>,
+    pub(super) elsewhere: ElsewhereState<S>,
+    pub(super) guests: Guests,
+}
+
+impl<S: Clone> Custody<S> {
+    /// Nothing pending, for the router of this number.
+    pub fn new(shard: u16, shared: Arc<CustodyShared>) -> Self {
+        Self {
+            shared,
+            pending: PendingTable::new(shard),
+            window: VecDeque::new(),
+            windowed: HashMap::new(),
+            echoes: VecDeque::new(),
+            elsewhere: ElsewhereState::default(),
+            guests: Guests::default(),
+        }
+    }
+
+    /// Pending messages.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Nothing is pending.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Why a message cannot be taken now, if it cannot: to be asked before [`Custody::submit`].
+    pub fn refusal(&self, envelope: &Envelope) -> Option<FrameError> {
+        let safe = envelope.feature == Feature::Reliable && envelope.kind.counts();
+        let refused = safe && self.shared.is_full() && self.shared.store_away.load(Ordering::Relaxed);
+        refused.then(|| {
+            FrameError::new(
+                ErrorCode::Unavailable,
+                "the store is away and no more can be kept; send again later",
+            )
+        })
+    }
+
+    /// Takes a message; what becomes of it is told by [`CustodyEffect::Settled`], once.
+    pub fn submit<L: LocalSessions<Session = S>>(
+        &mut self,
+        submission: Submission<S>,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        if submission.envelope.feature == Feature::Fast {
+            self.submit_fast(submission, cx);
+            return;
+        }
+        let Submission {
+            envelope,
+            origin,
+            accepted,
+        } = submission;
+        let key = self.shared.dedupe.key(&envelope);
+        if let Some(key) = key
+            && let Some(known) = self.shared.dedupe.begin(key, envelope.id, cx.now.elapsed)
+        {
+            self.repeated(key, known, envelope, origin, cx);
+            return;
+        }
+        let ticket = self.admit(Arc::new(envelope), origin, accepted, key, None, cx.now.elapsed);
+        self.route(ticket, cx);
+    }
+
+    pub(super) fn admit(
+        &mut self,
+        envelope: Arc<Envelope>,
+        origin: Origin<S>,
+        accepted: bool,
+        key: Option<DedupeKey>,
+        replaces: Option<MessageId>,
+        now: Duration,
+    ) -> Ticket {
+        self.shared
+            .pending_bytes
+            .fetch_add(envelope.cost(), Ordering::Relaxed);
+        self.shared.pending_messages.fetch_add(1, Ordering::Relaxed);
+        self.pending.insert(Pending {
+            generation: 0,
+            envelope,
+            origin,
+            accepted,
+            settled: false,
+            taken_at: now,
+            key,
+            holders: SmallVec::new(),
+            diverted: SmallVec::new(),
+            sought: false,
+            stored_at: now,
+            looked_once_more: false,
+            refused_by: SmallVec::new(),
+            asked_at: now,
+            asked: false,
+            row: Row::None,
+            replaces,
+        })
+    }
+
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Pending<S>> {
+        let pending = self.pending.remove(ticket)?;
+        self.shared
+            .pending_bytes
+            .fetch_sub(pending.envelope.cost(), Ordering::Relaxed);
+        self.shared.pending_messages.fetch_sub(1, Ordering::Relaxed);
+        Some(pending)
+    }
+
+    /// When [`Custody::on_tick`] wants to be called, if anything waits for time to pass.
+    pub fn deadline(&self) -> Option<Duration> {
+        let echo = self.echoes.front().map(|_| Duration::ZERO);
+        let window = self.window.front().map(|(at, _)| *at);
+        [window, echo, self.elsewhere_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time has passed: what was not proven within the commit window is stored.
+    pub fn on_tick<L: LocalSessions<Session = S>>(&mut self, cx: &mut CustodyContext<'_, L>) {
+        while let Some(&(at, ticket)) = self.window.front() {
+            if at > cx.now.elapsed {
+                break;
+            }
+            self.window.pop_front();
+            if self
+                .pending
+                .get_mut(ticket)
+                .is_some_and(|pending| pending.row == Row::None)
+            {
+                let reason = self.reason_in_flight();
+                self.insert_row(ticket, reason, cx);
+            }
+        }
+        if self.window.is_empty() {
+            self.windowed.clear();
+            self.windowed.shrink_to(1024);
+        }
+        if self.window.is_empty() && self.window.capacity() > 1024 {
+            self.window = VecDeque::new();
+        }
+        self.answer_echoes(cx);
+        self.look_elsewhere(cx);
+    }
+
+    /// What the row of a message says that somebody has unproven.
+    pub(super) fn reason_in_flight(&self) -> WaitReason {
+        match self.shared.config.several_nodes {
+            true => WaitReason::Fault,
+            false => WaitReason::Absent,
+        }
+    }
+}
+
+pub(super) fn settle<L: LocalSessions>(
+    pending: &mut Pending<L::Session>,
+    settlement: Settlement,
+    id: MessageId,
+    cx: &mut CustodyContext<'_, L>,
+) {
+    if std::mem::replace(&mut pending.settled, true) || matches!(pending.origin, Origin::Node) {
+        return;
+    }
+    cx.effects.push(CustodyEffect::Settled {
+        origin: std::mem::replace(&mut pending.origin, Origin::Node),
+        accepted: pending.accepted,
+        confirm: pending.envelope.confirm,
+        id,
+        reference: pending.envelope.reference.clone(),
+        cost: pending.envelope.cost(),
+        settlement,
+    });
+}
+
+pub(super) fn count<L: LocalSessions>(
+    cx: &mut CustodyContext<'_, L>,
+    feature: Feature,
+    outcome: Outcome,
+    latency: Option<Duration>,
+) {
+    cx.effects.push(CustodyEffect::Outcome {
+        feature,
+        outcome,
+        latency,
+    });
+}

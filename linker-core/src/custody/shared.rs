@@ -1,0 +1,72 @@
+//! What the routers of a node share.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::claims::Claims;
+use super::dedupe::DedupeTable;
+use super::proven_lately::ProvenLately;
+
+/// Settings of custody.
+#[derive(Debug, Clone)]
+pub struct CustodyConfig {
+    /// A message not proven within this time is stored.
+    pub commit_window: Duration,
+    /// RELIABLE bytes that may be pending on the node.
+    pub max_pending_bytes: usize,
+    /// There may be other nodes, which take over what this one moved when it dies.
+    pub several_nodes: bool,
+}
+
+/// What the routers of a node share.
+#[derive(Debug)]
+pub struct CustodyShared {
+    /// Settings.
+    pub config: CustodyConfig,
+    /// Rows in somebody's hands.
+    pub claims: Mutex<Claims>,
+    /// What was sent lately.
+    pub dedupe: DedupeTable,
+    /// RELIABLE bytes pending on the node.
+    pub pending_bytes: AtomicUsize,
+    /// Messages pending on the node.
+    pub pending_messages: AtomicUsize,
+    /// The store takes nothing now.
+    pub store_away: AtomicBool,
+    /// Messages wait in the store, as this node's, for a fault to end.
+    pub has_faults: AtomicBool,
+    /// What guests of this node have proven lately.
+    pub proven_lately: Mutex<ProvenLately>,
+}
+
+impl CustodyShared {
+    /// Nothing pending, the store there.
+    pub fn new(config: CustodyConfig, dedupe: DedupeTable) -> Self {
+        Self {
+            config,
+            claims: Mutex::default(),
+            dedupe,
+            pending_bytes: AtomicUsize::new(0),
+            pending_messages: AtomicUsize::new(0),
+            store_away: AtomicBool::new(false),
+            has_faults: AtomicBool::new(false),
+            proven_lately: Mutex::default(),
+        }
+    }
+
+    /// What guests have proven lately, locked.
+    pub fn proven_lately(&self) -> MutexGuard<'_, ProvenLately> {
+        self.proven_lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The claims, locked.
+    pub fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the bound of pending bytes is reached.
+    pub fn is_full(&self) -> bool {
+        self.pending_bytes.load(Ordering::Relaxed) >= self.config.max_pending_bytes
+    }
+}

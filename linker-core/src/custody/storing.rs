@@ -1,0 +1,196 @@
+//! Handing messages to the store, and its answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dedupe::Progress;
+use super::delivery::Ticket;
+use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
+use super::pending::{Diverted, Pending, Row};
+use super::router::{Custody, CustodyContext, Submission, count, settle};
+use super::sessions::LocalSessions;
+use crate::code::{ErrorCode, FrameError};
+use crate::envelope::{Envelope, Feature, Kind};
+use crate::frame::error_content;
+use crate::port::{InsertOutcome, WaitReason};
+
+impl<S: Clone> Custody<S> {
+    /// Hands a message to the store, behind those to the same recipient that were taken before it: a replay keeps their order.
+    pub(super) fn store<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        reason: WaitReason,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(to) = self.pending.get_mut(ticket).map(|pending| pending.envelope.to) else {
+            return;
+        };
+        if self.windowed.remove(&to).is_some() {
+            // In the order they were taken, this one in its own place among them.
+            let taken: Vec<Ticket> = self.window.iter().map(|(_, taken)| *taken).collect();
+            for taken in taken {
+                let unsaved = |p: &mut Pending<S>| p.row == Row::None && p.envelope.to == to;
+                if self.pending.get_mut(taken).is_some_and(unsaved) {
+                    self.insert_row(taken, reason, cx);
+                }
+            }
+        }
+        if self
+            .pending
+            .get_mut(ticket)
+            .is_some_and(|pending| pending.row == Row::None)
+        {
+            self.insert_row(ticket, reason, cx);
+        }
+    }
+
+    pub(super) fn insert_row<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        reason: WaitReason,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        pending.row = Row::Queued(reason);
+        let envelope = Arc::clone(&pending.envelope);
+        let held = pending.is_held();
+        self.shared.claims().write(envelope.to, envelope.id, held);
+        cx.effects.push(CustodyEffect::Insert {
+            ticket,
+            envelope,
+            reason,
+            replaces: pending.replaces,
+        });
+    }
+
+    /// The store has answered an insert.
+    pub fn on_stored<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        outcome: InsertOutcome,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        let reason = match pending.row {
+            Row::Queued(reason) => reason,
+            Row::None | Row::Stored(_) | Row::Guest { .. } => return,
+        };
+        let diverted = std::mem::take(&mut pending.diverted);
+        match outcome {
+            InsertOutcome::Stored => {
+                pending.row = Row::Stored(reason);
+                pending.stored_at = cx.now.elapsed;
+                if let Some(replaced) = pending.replaces.take() {
+                    let author = pending.envelope.from;
+                    self.shared.claims().deleted(author, replaced, cx.now.elapsed);
+                }
+                if pending.envelope.kind.counts() {
+                    count(cx, Feature::Reliable, Outcome::Stored, None);
+                }
+                if let Some(key) = pending.key {
+                    self.shared
+                        .dedupe
+                        .advance(key, pending.envelope.id, Progress::Stored);
+                }
+                settle(pending, Settlement::Stored, pending.envelope.id, cx);
+            }
+            InsertOutcome::Duplicate(first) => {
+                count(cx, Feature::Reliable, Outcome::Duplicate, None);
+                settle(pending, Settlement::Stored, first, cx);
+                if let Some(key) = pending.key {
+                    // The first was forgotten here, not there: it is what repetitions are told of.
+                    self.shared.dedupe.forget(key, pending.envelope.id);
+                    self.shared
+                        .dedupe
+                        .recall(key, first, Duration::ZERO, cx.now.elapsed);
+                }
+                pending.holders.clear();
+                self.release(ticket, cx);
+            }
+            InsertOutcome::InboxFull => self.inbox_full(ticket, cx),
+        }
+        tell_diverted(&diverted, cx);
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        if !pending.row.is_stored() || pending.is_held() {
+            return;
+        }
+        if reason == WaitReason::Behind {
+            self.reroute_behind(ticket, &diverted, cx);
+        } else {
+            // Who logged in meanwhile gets it at once.
+            self.route(ticket, cx);
+        }
+    }
+
+    /// The recipient's inbox is full. A message that sessions have may still be proven; else its sender is told.
+    fn inbox_full<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &mut CustodyContext<'_, L>) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        self.shared
+            .claims()
+            .release(&pending.envelope.to, &pending.envelope.id);
+        pending.row = Row::None;
+        if pending.is_held() {
+            return;
+        }
+        let Some(mut pending) = self.take(ticket) else {
+            return;
+        };
+        if let Some(key) = pending.key {
+            self.shared.dedupe.forget(key, pending.envelope.id);
+        }
+        count(cx, Feature::Reliable, Outcome::Refused, None);
+        let error = FrameError::new(
+            ErrorCode::InboxFull,
+            format!("too many messages wait for {}", pending.envelope.to),
+        );
+        let by_call = matches!(pending.origin, Origin::Call(_));
+        let refused = &pending.envelope;
+        let refusal = Envelope {
+            id: (cx.new_id)(),
+            kind: Kind::Refusal,
+            feature: Feature::Reliable,
+            from: refused.to,
+            to: refused.from,
+            reference: refused.reference.clone(),
+            confirm: false,
+            timestamp_ms: cx.now.unix_ms,
+            content: error_content(&error),
+        };
+        let id = pending.envelope.id;
+        settle(&mut pending, Settlement::Refused(error), id, cx);
+        if !by_call {
+            self.submit(
+                Submission {
+                    envelope: refusal,
+                    origin: Origin::Node,
+                    accepted: false,
+                },
+                cx,
+            );
+        }
+    }
+}
+
+/// The row is in the store, or will not be: sessions that were told to expect it look, and may go live again.
+pub(super) fn tell_diverted<L: LocalSessions>(
+    diverted: &[Diverted<L::Session>],
+    cx: &mut CustodyContext<'_, L>,
+) {
+    for diverted in diverted {
+        match diverted {
+            Diverted::Session(session) => cx.sessions.hint(session, true),
+            Diverted::Guest(node, guest) => cx.effects.push(CustodyEffect::Tell {
+                node: node.clone(),
+                word: NodeWord::Stored(*guest),
+            }),
+        }
+    }
+}

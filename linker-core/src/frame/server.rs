@@ -1,0 +1,239 @@
+//! What clients are told.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use serde::Serialize;
+
+use crate::code::FrameError;
+use crate::envelope::{Envelope, Kind};
+use crate::id::MessageId;
+
+/// The data of `AUTH_CLIENT_REPLY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthReply {
+    /// As the client gave it.
+    pub app_id: String,
+    /// As the client gave it.
+    pub user_id: String,
+    /// Why it was refused; `None` when it was not.
+    pub error: Option<FrameError>,
+    /// Where to go instead (`WRONG_DOMAIN`).
+    pub urls: Vec<String>,
+    /// How many messages wait.
+    pub missing: Option<u64>,
+}
+
+/// A frame for a client.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServerFrame {
+    /// `AUTH_CLIENT_REPLY`
+    AuthReply(Box<AuthReply>),
+    /// Whatever has custody: `MESSAGE`, `MESSAGE_CONFIRMATION`, `MESSAGE_READ`, `USER_*`, a RELIABLE `ERROR`.
+    Envelope(Arc<Envelope>),
+    /// `MESSAGE_ACCEPTED`
+    Accepted {
+        /// The sender's.
+        reference: Box<str>,
+        /// Under which it is safe.
+        id: MessageId,
+    },
+    /// `FETCH_MISSING_MESSAGES_COMPLETE`
+    FetchComplete {
+        /// How many still wait.
+        left: u64,
+    },
+    /// `PONG`
+    Pong,
+    /// `ERROR`
+    Error {
+        /// What was wrong.
+        error: FrameError,
+        /// Of the frame at fault.
+        reference: Option<Box<str>>,
+    },
+    /// A frame of a host's own type.
+    Custom {
+        /// The `type`.
+        kind: Cow<'static, str>,
+        /// The `data`, JSON.
+        data: Box<str>,
+        /// Echoed, where the request had one.
+        reference: Option<Box<str>>,
+    },
+}
+
+#[derive(Serialize)]
+struct ErrorData<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthReplyData<'a> {
+    app_id: &'a str,
+    user_id: &'a str,
+    is_authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorData<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    urls: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<u64>,
+}
+
+impl ServerFrame {
+    /// Appends the frame's JSON.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Envelope(envelope) => encode_envelope(envelope, out),
+            Self::AuthReply(reply) => encode_auth_reply(reply, out),
+            Self::Accepted { reference, id } => {
+                out.put_slice(br#"{"type":"MESSAGE_ACCEPTED","data":{"reference":"#);
+                put_json(out, reference);
+                put_id(out, br#","id":""#, id);
+                out.put_slice(b"}}");
+            }
+            Self::FetchComplete { left } => {
+                out.put_slice(br#"{"type":"FETCH_MISSING_MESSAGES_COMPLETE","data":{"leftMissingCount":"#);
+                put_json(out, left);
+                out.put_slice(b"}}");
+            }
+            Self::Pong => out.put_slice(br#"{"type":"PONG","data":{}}"#),
+            Self::Error { error, reference } => {
+                out.put_slice(br#"{"type":"ERROR","data":"#);
+                put_json(
+                    out,
+                    &ErrorData {
+                        code: error.code.as_str(),
+                        message: &error.message,
+                    },
+                );
+                put_reference(out, reference.as_deref());
+                out.put_u8(b'}');
+            }
+            Self::Custom {
+                kind,
+                data,
+                reference,
+            } => {
+                out.put_slice(br#"{"type":"#);
+                put_json(out, kind);
+                out.put_slice(br#","data":"#);
+                out.put_slice(data.as_bytes());
+                put_reference(out, reference.as_deref());
+                out.put_u8(b'}');
+            }
+        }
+    }
+}
+
+/// The `data` of a RELIABLE `ERROR`, to be kept as an envelope's content.
+pub(crate) fn error_content(error: &FrameError) -> bytes::Bytes {
+    let mut out = BytesMut::with_capacity(128);
+    put_json(
+        &mut out,
+        &ErrorData {
+            code: error.code.as_str(),
+            message: &error.message,
+        },
+    );
+    out.freeze()
+}
+
+fn encode_auth_reply(reply: &AuthReply, out: &mut BytesMut) {
+    out.put_slice(br#"{"type":"AUTH_CLIENT_REPLY","data":"#);
+    let error = reply.error.as_ref();
+    put_json(
+        out,
+        &AuthReplyData {
+            app_id: &reply.app_id,
+            user_id: &reply.user_id,
+            is_authenticated: error.is_none(),
+            error: error.map(|error| ErrorData {
+                code: error.code.as_str(),
+                message: &error.message,
+            }),
+            urls: &reply.urls,
+            missing: reply.missing,
+        },
+    );
+    out.put_u8(b'}');
+}
+
+fn encode_envelope(envelope: &Envelope, out: &mut BytesMut) {
+    out.reserve(256 + envelope.content.len());
+    match envelope.kind {
+        Kind::Message | Kind::GroupMessage => {
+            out.put_slice(br#"{"type":"MESSAGE","data":{"from":""#);
+            put_user(out, &envelope.from);
+            out.put_slice(br#"","content":"#);
+            out.put_slice(&envelope.content);
+            out.put_u8(b'}');
+            put_reference(out, envelope.reference.as_deref());
+            out.put_slice(br#","timestamp":"#);
+            put_json(out, &envelope.timestamp_ms);
+            out.put_slice(br#","feature":""#);
+            out.put_slice(envelope.feature.as_str().as_bytes());
+            out.put_u8(b'"');
+        }
+        Kind::Confirmation => {
+            out.put_slice(br#"{"type":"MESSAGE_CONFIRMATION","data":{"reference":"#);
+            put_json(out, envelope.reference.as_deref().unwrap_or_default());
+            out.put_u8(b'}');
+        }
+        Kind::Read => {
+            out.put_slice(br#"{"type":"MESSAGE_READ","data":{"from":""#);
+            put_user(out, &envelope.from);
+            out.put_slice(br#"","reference":"#);
+            put_json(out, envelope.reference.as_deref().unwrap_or_default());
+            out.put_u8(b'}');
+        }
+        Kind::UserConnected | Kind::UserDisconnected => {
+            let name: &[u8] = if envelope.kind == Kind::UserConnected {
+                b"USER_CONNECTED"
+            } else {
+                b"USER_DISCONNECTED"
+            };
+            out.put_slice(br#"{"type":""#);
+            out.put_slice(name);
+            out.put_slice(br#"","data":{"userId":""#);
+            put_user(out, &envelope.from);
+            out.put_slice(br#""}"#);
+        }
+        Kind::Refusal => {
+            out.put_slice(br#"{"type":"ERROR","data":"#);
+            out.put_slice(&envelope.content);
+            put_reference(out, envelope.reference.as_deref());
+        }
+    }
+    put_id(out, br#","id":""#, &envelope.id);
+    out.put_u8(b'}');
+}
+
+fn put_user(out: &mut BytesMut, user: &crate::id::UserId) {
+    // App names and digits need no escaping.
+    out.put_slice(user.app().as_str().as_bytes());
+    out.put_u8(b'-');
+    put_json(out, &user.number());
+}
+
+fn put_id(out: &mut BytesMut, before: &[u8], id: &MessageId) {
+    out.put_slice(before);
+    out.put_slice(id.encode(&mut [0; 36]).as_bytes());
+    out.put_u8(b'"');
+}
+
+fn put_reference(out: &mut BytesMut, reference: Option<&str>) {
+    if let Some(reference) = reference {
+        out.put_slice(br#","reference":"#);
+        put_json(out, reference);
+    }
+}
+
+fn put_json<T: Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
+    // Strings, numbers and flat structs of them: nothing that could fail to be JSON.
+    let _ = serde_json::to_writer(out.writer(), value);
+}

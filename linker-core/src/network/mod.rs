@@ -1,0 +1,8 @@
+//! The network of domains: who is linked with whom, and which way a message takes.
+
+mod next_hop;
+mod topology;
+
+pub use next_hop::NextHops;
+pub(crate) use topology::DomainId;
+pub use topology::{Domain, Link, LinkDirection, Topology, TopologyFault, TopologyPlace, TopologyProblem};

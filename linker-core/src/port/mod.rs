@@ -1,0 +1,23 @@
+//! Ports: what Linker asks of the world outside, one trait a file. Adapters live in linker-actors or with the embedder.
+
+mod authenticator;
+mod bus;
+mod presence;
+mod store;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use authenticator::{AuthError, Authenticator, Credentials, Login};
+pub use bus::{Bus, BusError, BusReceiver, PAYLOAD_MAX};
+pub use presence::{
+    Cluster, NODE_TIMEOUT, NodeRecord, NodeState, Presence, PresenceError, PresenceWatcher, Reconciled,
+    Registered, SessionRef,
+};
+pub use store::{
+    CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store, StoreBatch,
+    StoreError, StoredRow, TakeOver, WaitReason,
+};
+
+/// A boxed future, so that ports can be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,191 @@
+//! Where messages wait.
+
+use std::sync::Arc;
+
+use super::BoxFuture;
+use crate::envelope::Envelope;
+use crate::id::{MessageId, NodeInstance, UserId};
+
+/// Why a message waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WaitReason {
+    /// The recipient had no session: until it is fetched.
+    Absent,
+    /// The recipient's session had fallen behind, or was being replayed to: until it is fed to it.
+    Behind,
+    /// A node moves it: it is on its way to a session, or waits for the end of a fault. When that node is gone, or the fault has ended, somebody
+    /// takes it over ([`Store::take_over`]).
+    Fault,
+}
+
+/// A message to keep.
+#[derive(Debug, Clone)]
+pub struct Insert {
+    /// The message.
+    pub envelope: Arc<Envelope>,
+    /// Why it waits.
+    pub reason: WaitReason,
+}
+
+/// Changes to make in one transaction: all of them or none: inserts, then `absent`, then deletes.
+#[derive(Debug, Clone, Default)]
+pub struct StoreBatch {
+    /// Rows to add, in this order.
+    pub inserts: Vec<Insert>,
+    /// Rows to remove; unknown ids are ignored.
+    pub deletes: Vec<MessageId>,
+    /// Rows that wait for [`WaitReason::Absent`] from now on, and are nobody's; unknown ids are ignored. Of these and the inserts none is the same.
+    pub absent: Vec<MessageId>,
+    /// The node that makes the changes: inserts with [`WaitReason::Fault`] are its own. `None` where there is one node only.
+    pub node: Option<NodeInstance>,
+    /// A waiting row of the same sender, recipient and reference that arrived at this time (ms since the epoch) or later makes an insert a
+    /// [`InsertOutcome::Duplicate`] of the newest such row, also where the inbox is full.
+    pub dedupe_since_ms: u64,
+    /// Arrival time of the inserts, ms since the epoch.
+    pub now_ms: u64,
+    /// Messages that may wait for one user ([`crate::envelope::Kind::counts`]); others are always taken.
+    pub max_per_user: u64,
+}
+
+/// What became of an insert whose transaction was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertOutcome {
+    /// It is safe.
+    Stored,
+    /// The same message waits already, under this id; nothing was added.
+    Duplicate(MessageId),
+    /// The recipient's inbox is full; nothing was added.
+    InboxFull,
+}
+
+/// Which rows of a user a page is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageFilter {
+    /// All that wait.
+    All,
+    /// Those that wait for [`WaitReason::Behind`].
+    Behind,
+}
+
+/// Asks for the oldest rows of a user.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// Whose.
+    pub user: UserId,
+    /// Only rows with a larger sequence number; 0 for all.
+    pub after_seq: u64,
+    /// At most so many rows.
+    pub max_rows: u32,
+    /// Stop after the row with which the costs ([`Envelope::cost`]) exceed this; at least one row comes.
+    pub max_bytes: usize,
+    /// Which.
+    pub filter: PageFilter,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRow {
+    /// Arrival order over all rows, from 1.
+    pub seq: u64,
+    /// The message, exactly as inserted.
+    pub envelope: Arc<Envelope>,
+}
+
+/// The oldest rows, in the order of their sequence.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<StoredRow>,
+    /// No row that fits the request was left out.
+    pub exhausted: bool,
+}
+
+/// Asks for rows that a node moved and does not move any more.
+#[derive(Debug, Clone)]
+pub struct TakeOver {
+    /// Whose they become.
+    pub node: Option<NodeInstance>,
+    /// Nodes that live and go on moving theirs.
+    pub spared: Vec<NodeInstance>,
+    /// Rows with this reason and a larger sequence number.
+    pub after_seq: u64,
+    /// At most so many rows.
+    pub max_rows: u32,
+    /// Stop after the row with which the costs ([`Envelope::cost`]) exceed this; at least one row comes.
+    pub max_bytes: usize,
+}
+
+/// A message that arrived lately and may be repeated by its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeatable {
+    /// The message.
+    pub id: MessageId,
+    /// Its sender.
+    pub from: UserId,
+    /// Its recipient.
+    pub to: UserId,
+    /// The sender's reference.
+    pub reference: Box<str>,
+    /// When it arrived, ms since the epoch.
+    pub arrived_ms: u64,
+}
+
+/// Asks how many rows wait for a user.
+#[derive(Debug, Clone)]
+pub struct CountRequest {
+    /// Whose.
+    pub user: UserId,
+    /// Rows not to count, whether they exist or not.
+    pub except: Vec<MessageId>,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It is away, full or read-only: try again when it is back. Nothing was changed.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// The answer was lost: the transaction may have been committed. Repeating the same batch is safe: an id that is there already is `Stored`.
+    #[error("the store did not answer: {0}")]
+    Uncertain(String),
+}
+
+/// Keeps messages until their delivery is proven. All methods may be called at once; `apply` by one caller at a time.
+pub trait Store: Send + Sync + 'static {
+    /// Makes the changes and answers, in the order of the inserts, once they are on disk. Inserting an id that is there already changes nothing and is
+    /// `Stored`. Of events ([`crate::envelope::Kind::is_event`]) to one recipient about one user only the newest, by arrival, is kept; the others
+    /// are `Stored` all the same.
+    fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>>;
+
+    /// The oldest rows of a user.
+    fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// Rows that wait for [`WaitReason::Fault`] and whose node is none of `spared` become `node`'s, oldest first. Each is told to one of those who
+    /// ask at the same time, if they spare each other; rows that another one is just taking or changing are passed over, also where the page is
+    /// `exhausted`: ask again now and then.
+    fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// How many rows wait for each of these users, kinds of all sorts included.
+    fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;
+
+    /// Removes up to `max_rows` of the oldest rows that arrived before `before_ms`, and tells which, oldest first. Called now and then, it is also
+    /// where an adapter does its housekeeping.
+    fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>>;
+
+    /// The newest rows that arrived at `since_ms` or later and can be repeated ([`Envelope::dedupe_reference`]), at most `max_rows`, newest
+    /// first and without their bodies: what a node that starts must recognise.
+    fn repeatable_since(
+        &self,
+        since_ms: u64,
+        max_rows: u32,
+    ) -> BoxFuture<'_, Result<Vec<Repeatable>, StoreError>>;
+
+    /// The node stops: nothing more is asked. Whatever can be tidied up is.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    /// Whether a write would be taken now; changes nothing that can be seen.
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}

@@ -1,0 +1,137 @@
+//! What a session is given along with each input, and what a message type is given along with each frame.
+
+use std::sync::Arc;
+
+use crate::app::ClientApp;
+use crate::clock::Now;
+use crate::code::{ErrorCode, FrameError};
+use crate::directory::{Directory, Home};
+use crate::frame::{AuthOptions, ServerFrame};
+use crate::id::UserId;
+use crate::message_type::MessageTypes;
+use crate::port::BoxFuture;
+
+use super::config::SessionConfig;
+use super::effect::{CallResult, Draft, SessionEffect};
+use super::proof::ProofWindow;
+use super::pump::Pump;
+
+/// What all sessions of a node share, and where effects go.
+pub struct SessionContext<'a> {
+    /// The time.
+    pub now: Now,
+    /// Settings.
+    pub config: &'a SessionConfig,
+    /// Client apps, distributions, domains.
+    pub directory: &'a Directory,
+    /// The message types this node knows.
+    pub types: &'a MessageTypes,
+    /// Bytes held for this session: in its mailbox, unwritten or unproven.
+    pub backlog_bytes: usize,
+    /// Effects are appended here.
+    pub effects: &'a mut Vec<SessionEffect>,
+}
+
+/// What a message type may see and do while it handles a frame of a logged-in user.
+pub struct FrameContext<'a> {
+    pub(super) user: UserId,
+    pub(super) app: &'a Arc<ClientApp>,
+    pub(super) options: AuthOptions,
+    pub(super) reference: Option<Box<str>>,
+    pub(super) config: &'a SessionConfig,
+    pub(super) directory: &'a Directory,
+    pub(super) proof: &'a mut ProofWindow,
+    pub(super) pump: &'a mut Pump,
+    pub(super) calls: &'a mut usize,
+    pub(super) effects: &'a mut Vec<SessionEffect>,
+}
+
+impl FrameContext<'_> {
+    /// Who sent the frame.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The sender's client app.
+    pub fn app(&self) -> &Arc<ClientApp> {
+        self.app
+    }
+
+    /// What the sender asked for at login.
+    pub fn options(&self) -> AuthOptions {
+        self.options
+    }
+
+    /// Whether confirmations are sent at all.
+    pub fn confirmation_enabled(&self) -> bool {
+        self.config.confirmation_enabled
+    }
+
+    /// Client apps, distributions, domains.
+    pub fn directory(&self) -> &Directory {
+        self.directory
+    }
+
+    /// Answers with a frame, to this session alone.
+    pub fn reply(&mut self, frame: ServerFrame) {
+        self.effects.push(SessionEffect::Send(frame));
+    }
+
+    /// Reads a user id from `field` and checks that a message may go there.
+    ///
+    /// # Errors
+    /// In this order: `INVALID_USER_ID`, `UNKNOWN_USER`, `UNKNOWN_DOMAIN`, `FORBIDDEN`.
+    pub fn recipient(&self, field: &str, text: &str) -> Result<UserId, FrameError> {
+        let to = text
+            .parse()
+            .map_err(|error| FrameError::user_id(field, text, error))?;
+        match self.directory.check_recipient(&self.user, &to) {
+            Ok(Home::Here) => Ok(to),
+            Ok(Home::Away { domain, .. }) => Err(FrameError::new(
+                ErrorCode::Unavailable,
+                format!(
+                    "`{field}`: {to} lives in {domain}, and links to other domains are not built into this node yet"
+                ),
+            )),
+            Err(error) => Err(FrameError::new(
+                ErrorCode::from(&error),
+                format!("`{field}`: {to}: {error}"),
+            )),
+        }
+    }
+
+    /// Takes a message of this user into custody.
+    pub fn submit(&mut self, draft: Draft) {
+        self.effects.push(SessionEffect::Submit(draft));
+    }
+
+    /// Sends the oldest `count` messages that wait for this user, when it is their turn.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when too many fetches wait already.
+    pub fn fetch(&mut self, count: u64) -> Result<(), FrameError> {
+        self.pump.fetch(count)
+    }
+
+    /// Closes all sessions of a user.
+    pub fn close_user(&mut self, user: UserId) {
+        self.effects
+            .push(SessionEffect::CloseUser(user, self.reference.clone()));
+    }
+
+    /// The client has this message.
+    pub fn acknowledge(&mut self, id: &crate::id::MessageId) {
+        if let Some((ticket, cost)) = self.proof.ack(id) {
+            self.pump.proven();
+            self.effects.push(SessionEffect::Proven(ticket));
+            self.effects.push(SessionEffect::Free(cost));
+        }
+    }
+
+    /// Answers later. While too many answers are awaited, the session's socket is read no further.
+    pub fn call(&mut self, future: BoxFuture<'static, CallResult>) {
+        *self.calls += 1;
+        self.effects
+            .push(SessionEffect::Call(future, self.reference.clone()));
+    }
+}

@@ -1,0 +1,111 @@
+//! The checks of a login, in the order PROTOCOL.md gives them.
+
+use std::sync::Arc;
+
+use crate::app::ClientApp;
+use crate::code::{ErrorCode, FrameError};
+use crate::directory::Directory;
+use crate::frame::{AuthOptions, AuthReply, AuthRequest};
+use crate::id::UserId;
+use crate::port::Credentials;
+
+/// A login that passed all checks but the app's own.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) app: Arc<ClientApp>,
+    pub(super) user: UserId,
+    pub(super) options: AuthOptions,
+}
+
+/// Whom a session belongs to.
+#[derive(Debug)]
+pub(super) struct LoggedIn {
+    pub(super) app: Arc<ClientApp>,
+    pub(super) user: UserId,
+    pub(super) options: AuthOptions,
+    /// When the token ends, seconds since the epoch.
+    pub(super) expires_at_s: Option<u64>,
+    /// A fresh token is being checked.
+    pub(super) renewing: bool,
+}
+
+/// Why a login was refused, and where to go instead.
+pub(super) struct Refusal {
+    pub(super) error: FrameError,
+    pub(super) urls: Vec<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self {
+            error: FrameError::new(code, message),
+            urls: Vec::new(),
+        }
+    }
+}
+
+impl From<FrameError> for Refusal {
+    fn from(error: FrameError) -> Self {
+        Self {
+            error,
+            urls: Vec::new(),
+        }
+    }
+}
+
+/// Known app, well-formed user id, the app's own prefix, at home here.
+pub(super) fn check(request: &AuthRequest<'_>, directory: &Directory) -> Result<Candidate, Refusal> {
+    let app = directory
+        .app_by_id(&request.app_id)
+        .ok_or_else(|| Refusal::new(ErrorCode::UnknownApp, "`appId`: no client app has this id"))?;
+    let user: UserId = request
+        .user_id
+        .parse()
+        .map_err(|error| FrameError::user_id("userId", &request.user_id, error))?;
+    if *user.app() != app.app_name {
+        let message = format!("`userId`: users of this app are called {}-<number>", app.app_name);
+        return Err(Refusal::new(ErrorCode::WrongApp, message));
+    }
+    let Some(home) = directory.home_of(&user) else {
+        let message = format!("`userId`: no distribution covers {user}");
+        return Err(Refusal::new(ErrorCode::UnknownDomain, message));
+    };
+    if !directory.is_home(&user) {
+        let error = FrameError::new(ErrorCode::WrongDomain, format!("{user} lives in {home}"));
+        return Err(Refusal {
+            error,
+            urls: directory.ws_urls(home).to_vec(),
+        });
+    }
+    Ok(Candidate {
+        app: Arc::clone(app),
+        user,
+        options: request.options,
+    })
+}
+
+/// What the app's authenticator is asked.
+pub(super) fn credentials(request: &AuthRequest<'_>, user: UserId) -> Credentials {
+    Credentials {
+        app_id: request.app_id.clone().into_owned(),
+        user,
+        token: request.token.as_deref().map(str::to_owned),
+    }
+}
+
+/// The reply to a login.
+pub(super) fn reply(
+    app_id: &str,
+    user_id: &str,
+    refusal: Option<Refusal>,
+    missing: Option<u64>,
+) -> Box<AuthReply> {
+    let (error, urls) = refusal.map_or((None, Vec::new()), |refusal| (Some(refusal.error), refusal.urls));
+    Box::new(AuthReply {
+        app_id: app_id.to_owned(),
+        user_id: user_id.to_owned(),
+        error,
+        urls,
+        missing,
+    })
+}

@@ -1,0 +1,631 @@
+//! The session's states and what moves it between them.
+
+use std::time::Duration;
+
+use super::config::SessionConfig;
+use super::context::{FrameContext, SessionContext};
+use super::effect::{CallResult, SessionEffect};
+use super::login::{self, Candidate, LoggedIn, Refusal};
+use super::proof::ProofWindow;
+use super::pump::Pump;
+use super::rate::{TokenBucket, Verdict};
+use crate::clock::Now;
+use crate::code::{CloseCode, ErrorCode, FrameError};
+use crate::custody::Delivery;
+use crate::envelope::Feature;
+use crate::frame::{AuthRequest, ClientFrame, ServerFrame};
+use crate::id::UserId;
+use crate::limit::{HANDLER_CALLS_MAX, TOKEN_LEEWAY_S};
+use crate::port::{AuthError, Login};
+
+/// How long after its close frame a connection is kept for the pongs and the close frame still on their way.
+const CLOSE_LINGER: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+enum Phase {
+    /// Nobody yet.
+    Greeting,
+    /// The app is asked.
+    Checking(Box<Candidate>),
+    /// Presence is told; messages may come already and wait for the reply to go first.
+    Registering,
+    Open,
+    /// A close frame was sent.
+    Closing(Duration),
+    Ended,
+}
+
+/// A page of what waits, taken into custody for this session.
+#[derive(Debug)]
+pub struct SessionPage {
+    /// Messages to send, oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// Sequence of the last row of the page, sent or not.
+    pub last_seq: u64,
+    /// There was no more.
+    pub exhausted: bool,
+}
+
+/// One connection's session.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    login: Option<Box<LoggedIn>>,
+    opened_at: Duration,
+    heard_at: Duration,
+    pinged_at: Duration,
+    rate: TokenBucket,
+    proof: ProofWindow,
+    pump: Pump,
+    calls: usize,
+}
+
+impl Session {
+    /// A connection that was just opened.
+    pub fn new(now: Now) -> Self {
+        Self {
+            phase: Phase::Greeting,
+            login: None,
+            opened_at: now.elapsed,
+            heard_at: now.elapsed,
+            pinged_at: now.elapsed,
+            rate: TokenBucket::default(),
+            proof: ProofWindow::default(),
+            pump: Pump::default(),
+            calls: 0,
+        }
+    }
+
+    /// Whose session it is, once logged in.
+    pub fn user(&self) -> Option<UserId> {
+        self.login.as_ref().map(|login| login.user)
+    }
+
+    /// Whether input may be read now; what is not read waits in the socket.
+    pub fn is_reading(&self) -> bool {
+        !matches!(self.phase, Phase::Checking(_) | Phase::Registering) && self.calls < HANDLER_CALLS_MAX
+    }
+
+    /// Whether frames are still handled: no close frame was sent.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Closing(_) | Phase::Ended)
+    }
+
+    /// Something came from the client, be it a pong.
+    pub fn on_heard(&mut self, now: Now) {
+        self.heard_at = now.elapsed;
+    }
+
+    /// A text frame came.
+    pub fn on_text(&mut self, text: &str, cx: &mut SessionContext<'_>) {
+        if !self.is_open() {
+            return;
+        }
+        let verdict = self.rate.take(
+            cx.now.elapsed,
+            cx.config.messages_per_second,
+            cx.config.message_burst,
+        );
+        let frame = ClientFrame::parse(text);
+        let reference = frame
+            .as_ref()
+            .ok()
+            .and_then(|frame| frame.reference().ok().flatten());
+        let result = match (verdict, &frame) {
+            (Verdict::Refuse(_), _) => Err(FrameError::new(
+                ErrorCode::RateLimited,
+                "too many frames; this one was not processed",
+            )),
+            (Verdict::Pass, Err(error)) => Err(error.clone()),
+            (Verdict::Pass, Ok(frame)) => self.on_frame(frame, reference.as_deref(), cx),
+        };
+        if let Err(error) = result {
+            let reference = reference.map(|reference| reference.into());
+            cx.effects
+                .push(SessionEffect::Send(ServerFrame::Error { error, reference }));
+        }
+        if matches!(verdict, Verdict::Refuse(times) if times >= cx.config.max_violations) {
+            self.close(CloseCode::RateLimit, cx);
+        }
+        self.advance(cx);
+    }
+
+    fn on_frame(
+        &mut self,
+        frame: &ClientFrame<'_>,
+        reference: Option<&str>,
+        cx: &mut SessionContext<'_>,
+    ) -> Result<(), FrameError> {
+        match (&self.phase, frame.kind()) {
+            (Phase::Greeting, Some("AUTH_CLIENT")) => self.on_login(&AuthRequest::read(frame)?, cx),
+            (Phase::Open, Some("AUTH_CLIENT")) => return self.on_renewal(&AuthRequest::read(frame)?, cx),
+            (Phase::Open, Some(kind)) => {
+                let Some(handler) = cx.types.find(kind) else {
+                    let shown: String = kind.chars().take(64).collect();
+                    return Err(FrameError::new(
+                        ErrorCode::UnknownType,
+                        format!("unknown type \"{shown}\""),
+                    ));
+                };
+                let Some(login) = &self.login else {
+                    return Err(FrameError::new(ErrorCode::NotAuthenticated, "log in first"));
+                };
+                let mut frame_cx = FrameContext {
+                    user: login.user,
+                    app: &login.app,
+                    options: login.options,
+                    reference: reference.map(Into::into),
+                    config: cx.config,
+                    directory: cx.directory,
+                    proof: &mut self.proof,
+                    pump: &mut self.pump,
+                    calls: &mut self.calls,
+                    effects: cx.effects,
+                };
+                let handled = handler.handle(frame, &mut frame_cx);
+                if handled.is_err() && handler.is_message() {
+                    cx.effects.push(SessionEffect::Refused(
+                        frame.feature().unwrap_or(Feature::Reliable),
+                    ));
+                }
+                return handled;
+            }
+            (Phase::Open, None) => {
+                return Err(FrameError::new(
+                    ErrorCode::UnknownType,
+                    "`type` is missing or not a string",
+                ));
+            }
+            _ => {
+                return Err(FrameError::new(
+                    ErrorCode::NotAuthenticated,
+                    "log in first: send AUTH_CLIENT",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_login(&mut self, request: &AuthRequest<'_>, cx: &mut SessionContext<'_>) {
+        match login::check(request, cx.directory) {
+            Ok(candidate) => {
+                let credentials = login::credentials(request, candidate.user);
+                cx.effects
+                    .push(SessionEffect::Authenticate(candidate.app.clone(), credentials));
+                self.phase = Phase::Checking(Box::new(candidate));
+            }
+            Err(refusal) => self.refuse(&request.app_id, &request.user_id, refusal, cx),
+        }
+    }
+
+    fn on_renewal(
+        &mut self,
+        request: &AuthRequest<'_>,
+        cx: &mut SessionContext<'_>,
+    ) -> Result<(), FrameError> {
+        let already = || {
+            FrameError::new(
+                ErrorCode::AlreadyAuthenticated,
+                "this connection is logged in already",
+            )
+        };
+        let login = self.login.as_mut().ok_or_else(already)?;
+        let same = request.app_id == login.app.app_id && request.user_id.parse() == Ok(login.user);
+        if !same || login.expires_at_s.is_none() || login.renewing || request.token.is_none() {
+            return Err(already());
+        }
+        login.renewing = true;
+        cx.effects.push(SessionEffect::Authenticate(
+            login.app.clone(),
+            login::credentials(request, login.user),
+        ));
+        Ok(())
+    }
+
+    fn refuse(&mut self, app_id: &str, user_id: &str, refusal: Refusal, cx: &mut SessionContext<'_>) {
+        cx.effects.push(SessionEffect::Login(Some(refusal.error.code)));
+        let reply = login::reply(app_id, user_id, Some(refusal), None);
+        cx.effects
+            .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
+        self.close(CloseCode::LoginRefused, cx);
+    }
+
+    /// The app's authenticator has answered.
+    pub fn on_authenticated(&mut self, result: Result<Login, AuthError>, cx: &mut SessionContext<'_>) {
+        if matches!(self.phase, Phase::Open) {
+            self.on_renewed(result, cx);
+            return;
+        }
+        let Phase::Checking(_) = self.phase else {
+            return;
+        };
+        let Phase::Checking(candidate) = std::mem::replace(&mut self.phase, Phase::Registering) else {
+            return;
+        };
+        match result {
+            Ok(believed) => {
+                let Candidate { app, user, options } = *candidate;
+                if options.client_ack {
+                    self.proof.use_client_acks();
+                }
+                if options.replay {
+                    self.pump.fall_behind(true, cx.now.elapsed);
+                }
+                let expires_at_s = believed.expires_at_s;
+                self.login = Some(Box::new(LoggedIn {
+                    app,
+                    user,
+                    options,
+                    expires_at_s,
+                    renewing: false,
+                }));
+                cx.effects.push(SessionEffect::Register {
+                    user,
+                    replay: options.replay,
+                });
+            }
+            Err(error) => {
+                let refusal = FrameError::from(&error).into();
+                self.refuse(&candidate.app.app_id, &candidate.user.to_string(), refusal, cx);
+            }
+        }
+    }
+
+    fn on_renewed(&mut self, result: Result<Login, AuthError>, cx: &mut SessionContext<'_>) {
+        let Some(login) = self.login.as_mut().filter(|login| login.renewing) else {
+            return;
+        };
+        login.renewing = false;
+        let refusal = match result {
+            Ok(believed) => {
+                login.expires_at_s = believed.expires_at_s;
+                None
+            }
+            Err(error) => Some(FrameError::from(&error).into()),
+        };
+        let reply = login::reply(&login.app.app_id, &login.user.to_string(), refusal, None);
+        cx.effects
+            .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
+    }
+
+    /// Presence knows the session now, and so many messages wait (`None`: the store cannot tell); or it could not be registered.
+    pub fn on_registered(&mut self, outcome: Result<Option<u64>, FrameError>, cx: &mut SessionContext<'_>) {
+        let (Phase::Registering, Some(login)) = (&self.phase, &self.login) else {
+            return;
+        };
+        let (app_id, user_id) = (login.app.app_id.clone(), login.user.to_string());
+        match outcome {
+            Ok(missing) => {
+                self.phase = Phase::Open;
+                cx.effects.push(SessionEffect::Login(None));
+                let reply = login::reply(&app_id, &user_id, None, missing);
+                cx.effects
+                    .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
+                if !self.pump.is_behind() {
+                    self.send_deferred(cx);
+                }
+                self.advance(cx);
+            }
+            Err(error) => self.refuse(&app_id, &user_id, error.into(), cx),
+        }
+    }
+
+    /// A message for this user.
+    pub fn on_delivery(&mut self, delivery: Delivery, cx: &mut SessionContext<'_>) {
+        match self.phase {
+            Phase::Open if !self.pump.must_defer(delivery.courtesy) => self.send(delivery, cx),
+            Phase::Open | Phase::Registering => self.pump.defer(delivery),
+            _ => give_back(delivery, cx),
+        }
+    }
+
+    fn send(&mut self, delivery: Delivery, cx: &mut SessionContext<'_>) {
+        let cost = delivery.cost();
+        let Delivery { envelope, ticket, .. } = delivery;
+        match ticket {
+            None => {
+                cx.effects
+                    .push(SessionEffect::Send(ServerFrame::Envelope(envelope)));
+                cx.effects.push(SessionEffect::FreeOnFlush(cost));
+                return;
+            }
+            Some(ticket) if self.proof.client_acks() && envelope.feature == Feature::Reliable => {
+                if let Some((replaced, cost)) = self.proof.push_by_id(envelope.id, ticket, cost) {
+                    cx.effects.push(SessionEffect::GiveBack(replaced));
+                    cx.effects.push(SessionEffect::Free(cost));
+                }
+            }
+            Some(ticket) => self.proof.push(ticket, cost),
+        }
+        cx.effects
+            .push(SessionEffect::Send(ServerFrame::Envelope(envelope)));
+    }
+
+    fn send_deferred(&mut self, cx: &mut SessionContext<'_>) {
+        for delivery in self.pump.take_deferred() {
+            self.send(delivery, cx);
+        }
+    }
+
+    /// Whether [`Session::before_flush`] would do anything.
+    pub fn wants_ping(&self) -> bool {
+        self.proof.wants_ping() && matches!(self.phase, Phase::Open)
+    }
+
+    /// All that could be sent for now has been: the ping that is to prove it may go along.
+    pub fn before_flush(&mut self, cx: &mut SessionContext<'_>) {
+        if self.wants_ping() {
+            self.ping(cx);
+        }
+    }
+
+    fn ping(&mut self, cx: &mut SessionContext<'_>) {
+        self.pinged_at = cx.now.elapsed;
+        cx.effects.push(SessionEffect::Ping(self.proof.ping()));
+    }
+
+    /// A pong with this payload came.
+    pub fn on_pong(&mut self, payload: &[u8], cx: &mut SessionContext<'_>) {
+        let number = std::str::from_utf8(payload)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let (Some(number), effects) = (number, &mut *cx.effects) else {
+            return;
+        };
+        let mut freed = 0;
+        self.proof.pong(number, |ticket, cost| {
+            effects.push(SessionEffect::Proven(ticket));
+            freed += cost;
+        });
+        effects.push(SessionEffect::Free(freed));
+        self.pump.proven();
+        cx.backlog_bytes = cx.backlog_bytes.saturating_sub(freed);
+        self.advance(cx);
+    }
+
+    /// The routers have found that this session has fallen behind, and send it nothing more until it is live.
+    pub fn on_behind(&mut self, cx: &mut SessionContext<'_>) {
+        if self.is_open() && !self.pump.is_behind() {
+            self.pump.fall_behind(false, cx.now.elapsed);
+            // Also where only FAST messages were in the way there must be a pong to tell a slow client from a dead one.
+            if !self.proof.is_waiting() && matches!(self.phase, Phase::Open) {
+                self.ping(cx);
+            }
+        }
+        self.advance(cx);
+    }
+
+    /// Something for this session was stored: behind all that was before, or `anywhere` among what waits.
+    pub fn on_hint(&mut self, anywhere: bool, cx: &mut SessionContext<'_>) {
+        if matches!(self.phase, Phase::Open | Phase::Registering) {
+            if !self.pump.is_behind() {
+                self.pump.fall_behind(false, cx.now.elapsed);
+                cx.effects.push(SessionEffect::FallBehind);
+            }
+            self.pump.hint(anywhere);
+        }
+        self.advance(cx);
+    }
+
+    /// It is this session's turn to fetch.
+    pub fn on_fetch_granted(&mut self, cx: &mut SessionContext<'_>) {
+        self.pump.on_fetch_granted();
+        self.advance(cx);
+    }
+
+    /// The page asked for; `None` when the store could not be read.
+    pub fn on_page(&mut self, page: Option<SessionPage>, cx: &mut SessionContext<'_>) {
+        let Some(page) = page else {
+            self.pump.on_store_failed(cx.now.elapsed);
+            return;
+        };
+        let sent = page.deliveries.len();
+        for delivery in page.deliveries {
+            if matches!(self.phase, Phase::Open) {
+                self.send(delivery, cx);
+            } else {
+                give_back(delivery, cx);
+            }
+        }
+        let now = cx.now.elapsed;
+        self.pump
+            .on_page(sent, page.last_seq, page.exhausted, now, cx.effects);
+        self.advance(cx);
+    }
+
+    /// How many messages wait after a fetch; `None` when the store could not tell.
+    pub fn on_count(&mut self, left: Option<u64>, cx: &mut SessionContext<'_>) {
+        match left {
+            None => self.pump.on_store_failed(cx.now.elapsed),
+            Some(left) => {
+                if self.pump.on_count(cx.effects) {
+                    cx.effects
+                        .push(SessionEffect::Send(ServerFrame::FetchComplete { left }));
+                }
+                self.advance(cx);
+            }
+        }
+    }
+
+    /// Whether [`SessionEffect::TryLive`] worked.
+    pub fn on_live(&mut self, live: bool, cx: &mut SessionContext<'_>) {
+        if self.pump.on_live(live, cx.now.elapsed) {
+            cx.effects
+                .push(SessionEffect::Send(ServerFrame::FetchComplete { left: 0 }));
+        }
+        if !self.pump.is_behind() {
+            self.send_deferred(cx);
+        }
+        self.advance(cx);
+    }
+
+    /// Whether the user that a master wanted closed was connected.
+    pub fn on_user_closed(
+        &mut self,
+        user: UserId,
+        found: bool,
+        reference: Option<Box<str>>,
+        cx: &mut SessionContext<'_>,
+    ) {
+        if !found && self.is_open() {
+            let error = FrameError::new(ErrorCode::UserNotConnected, format!("{user} is not connected"));
+            cx.effects
+                .push(SessionEffect::Send(ServerFrame::Error { error, reference }));
+        }
+    }
+
+    /// An asynchronous handler has answered.
+    pub fn on_call_done(
+        &mut self,
+        result: CallResult,
+        reference: Option<Box<str>>,
+        cx: &mut SessionContext<'_>,
+    ) {
+        self.calls = self.calls.saturating_sub(1);
+        if !self.is_open() {
+            return;
+        }
+        match result {
+            Ok(frames) => cx.effects.extend(frames.into_iter().map(SessionEffect::Send)),
+            Err(error) => cx
+                .effects
+                .push(SessionEffect::Send(ServerFrame::Error { error, reference })),
+        }
+    }
+
+    /// A message of this session could not be taken.
+    pub fn on_refused(
+        &mut self,
+        error: FrameError,
+        reference: Option<Box<str>>,
+        cx: &mut SessionContext<'_>,
+    ) {
+        if self.is_open() {
+            cx.effects
+                .push(SessionEffect::Send(ServerFrame::Error { error, reference }));
+        }
+    }
+
+    /// A message of this session is safe.
+    pub fn on_accepted(&mut self, frame: ServerFrame, cx: &mut SessionContext<'_>) {
+        if self.is_open() {
+            cx.effects.push(SessionEffect::Send(frame));
+        }
+    }
+
+    /// Closes the connection: at once where the client has shown that it does not read, else with time for what is on its way.
+    pub fn close(&mut self, code: CloseCode, cx: &mut SessionContext<'_>) {
+        if self.is_open() {
+            self.phase = Phase::Closing(cx.now.elapsed + CLOSE_LINGER);
+            // First of all, so that nothing that is given back is offered to this session again.
+            cx.effects.push(SessionEffect::Close(code));
+            self.pump.abandon(cx.effects);
+            for delivery in self.pump.take_deferred() {
+                give_back(delivery, cx);
+            }
+            // From a client that proves nothing no proof is on its way: what it has can go another way at once.
+            if matches!(
+                code,
+                CloseCode::Stalled | CloseCode::HeartbeatTimeout | CloseCode::Internal
+            ) {
+                self.give_back_unproven(cx);
+            }
+        }
+    }
+
+    fn give_back_unproven(&mut self, cx: &mut SessionContext<'_>) {
+        for (ticket, cost) in self.proof.drain() {
+            cx.effects.push(SessionEffect::GiveBack(ticket));
+            cx.effects.push(SessionEffect::Free(cost));
+        }
+    }
+
+    /// The connection is gone: everything unproven is given back. More calls do nothing.
+    pub fn on_closed(&mut self, cx: &mut SessionContext<'_>) {
+        self.phase = Phase::Ended;
+        self.pump.abandon(cx.effects);
+        self.give_back_unproven(cx);
+        for delivery in self.pump.take_deferred() {
+            give_back(delivery, cx);
+        }
+    }
+
+    /// When [`Session::on_tick`] wants to be called, at the latest.
+    pub fn deadline(&self, now: Now, config: &SessionConfig) -> Duration {
+        let heartbeat = self.heard_at.max(self.pinged_at) + config.heartbeat_interval;
+        let mut deadline = heartbeat.min(self.heard_at + config.heartbeat_timeout);
+        match self.phase {
+            Phase::Greeting | Phase::Checking(_) | Phase::Registering => {
+                deadline = deadline.min(self.opened_at + config.auth_timeout);
+            }
+            Phase::Closing(until) => deadline = until,
+            Phase::Open | Phase::Ended => {}
+        }
+        if let Some(in_ms) = self.token_ends_in_ms(now) {
+            deadline = deadline.min(now.elapsed + Duration::from_millis(in_ms));
+        }
+        let stall = self
+            .pump
+            .stall_deadline(self.proof.is_waiting(), config.stall_timeout);
+        let retry = self.pump.retry_at();
+        [stall, retry].into_iter().flatten().fold(deadline, Duration::min)
+    }
+
+    fn token_ends_in_ms(&self, now: Now) -> Option<u64> {
+        let ends_at_s = self.login.as_ref()?.expires_at_s?.saturating_add(TOKEN_LEEWAY_S);
+        Some(ends_at_s.saturating_mul(1000).saturating_sub(now.unix_ms))
+    }
+
+    /// Time has passed. Answers whether the connection is to be cut now, whatever is still unwritten.
+    #[must_use]
+    pub fn on_tick(&mut self, cx: &mut SessionContext<'_>) -> bool {
+        let now = cx.now.elapsed;
+        let config = cx.config;
+        match self.phase {
+            Phase::Closing(until) => return until <= now,
+            Phase::Ended => return true,
+            Phase::Greeting | Phase::Checking(_) | Phase::Registering => {
+                if self.opened_at + config.auth_timeout <= now {
+                    self.close(CloseCode::AuthTimeout, cx);
+                    return false;
+                }
+            }
+            Phase::Open => {}
+        }
+        if self.token_ends_in_ms(cx.now) == Some(0) {
+            self.close(CloseCode::AuthTimeout, cx);
+        } else if self.heard_at + config.heartbeat_timeout <= now {
+            self.close(CloseCode::HeartbeatTimeout, cx);
+        } else if self
+            .pump
+            .stall_deadline(self.proof.is_waiting(), config.stall_timeout)
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.close(CloseCode::Stalled, cx);
+        } else {
+            if self.heard_at.max(self.pinged_at) + config.heartbeat_interval <= now {
+                self.ping(cx);
+            }
+            self.advance(cx);
+        }
+        false
+    }
+
+    fn advance(&mut self, cx: &mut SessionContext<'_>) {
+        if matches!(self.phase, Phase::Open) {
+            self.pump.advance(
+                cx.now.elapsed,
+                cx.backlog_bytes,
+                cx.config.max_unproven_bytes,
+                cx.effects,
+            );
+        }
+    }
+}
+
+fn give_back(delivery: Delivery, cx: &mut SessionContext<'_>) {
+    cx.effects.push(SessionEffect::Free(delivery.cost()));
+    if let Some(ticket) = delivery.ticket {
+        cx.effects.push(SessionEffect::GiveBack(ticket));
+    }
+}

@@ -1,0 +1,28 @@
+//! Properties and laws of linker-core, by its public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a generator or helper that fails has to fail its test; clippy knows only functions marked as tests"
+)]
+
+mod app_laws;
+mod bus_codec;
+mod codec_roundtrip;
+mod custody_laws;
+mod custody_nodes;
+mod directory_laws;
+mod distribution_laws;
+mod duration_laws;
+mod envelope_codec;
+mod graph_laws;
+mod id_laws;
+mod lone_session;
+mod meta_document;
+mod meta_laws;
+mod meta_mistakes;
+mod pem_laws;
+mod session_inputs;
+mod session_laws;
+mod simulation;
+mod strategy;

@@ -1,0 +1,320 @@
+//! What must hold in every world.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use linker_core::envelope::{Envelope, Feature, Kind};
+use linker_core::id::{MessageId, SessionId, UserId};
+use serde_json::Value;
+
+/// A message of a client, as it meant it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) from: UserId,
+    pub(crate) reliable: bool,
+    pub(crate) confirm: bool,
+    pub(crate) content: String,
+    pub(crate) frame: String,
+    pub(crate) accepted: bool,
+    pub(crate) confirmed: u32,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            from: super::client::user(0),
+            reliable: false,
+            confirm: false,
+            content: String::new(),
+            frame: String::new(),
+            accepted: false,
+            confirmed: 0,
+        }
+    }
+}
+
+/// What became of a message for one recipient.
+#[derive(Debug, Clone, Default)]
+struct Fate {
+    /// How often the node took it or recognised it.
+    submits: u32,
+    /// The sender's connection, and the how-manieth the message was on it.
+    order: (usize, u32),
+    /// A crash may have lost it.
+    crashed: bool,
+    /// It had to be stored.
+    stored: bool,
+    /// The node did not take it, or did not keep it.
+    refused: bool,
+    received: u32,
+}
+
+/// A session of a user, as the node saw it.
+#[derive(Debug, Default)]
+struct Seen {
+    replay: bool,
+    /// Another session of the user was there at the same time.
+    overlapped: bool,
+    ended: bool,
+    user: Option<UserId>,
+    /// Messages that came, in order.
+    received: Vec<u32>,
+    ids: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Checker {
+    pub(crate) messages: Vec<Message>,
+    fates: BTreeMap<(u32, UserId), Fate>,
+    sessions: BTreeMap<usize, Seen>,
+    submitted: u32,
+    ids: BTreeMap<MessageId, (u32, UserId)>,
+    pub(crate) a_router_panicked: bool,
+    /// Then what waits in memory for it may come after live messages, also where these follow a replay.
+    pub(crate) store_was_away: bool,
+    /// Then what sessions held at that time is stored when they give it back, behind later ones.
+    pub(crate) an_inbox_was_full: bool,
+    pub(crate) events: u64,
+    pub(crate) crashes: u32,
+}
+
+fn number_in(content: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(content).ok()?;
+    let digits = text.strip_prefix(r#"{"n":"#)?.split(',').next()?;
+    digits.parse().ok()
+}
+
+impl Checker {
+    /// The node has taken a message from a client, or recognises it.
+    pub(crate) fn submitted(&mut self, envelope: &Envelope, session: SessionId) {
+        self.submitted += 1;
+        if !matches!(envelope.kind, Kind::Message | Kind::GroupMessage) {
+            return;
+        }
+        let number = number_in(&envelope.content).expect("a number");
+        let fate = self.fates.entry((number, envelope.to)).or_default();
+        self.ids.insert(envelope.id, (number, envelope.to));
+        fate.submits += 1;
+        fate.crashed = false;
+        fate.order = (session.0 as usize, self.submitted);
+    }
+
+    pub(crate) fn stored(&mut self, envelope: &Envelope) {
+        let number = number_in(&envelope.content);
+        if let Some(fate) = number.and_then(|number| self.fates.get_mut(&(number, envelope.to))) {
+            fate.stored = true;
+        }
+    }
+
+    pub(crate) fn crashed(&mut self, _: Duration) {
+        self.crashes += 1;
+        for fate in self.fates.values_mut() {
+            fate.crashed = true;
+        }
+        for seen in self.sessions.values_mut() {
+            seen.ended = true;
+        }
+    }
+
+    pub(crate) fn registered(&mut self, user: UserId, session: SessionId, replay: bool) {
+        let mut overlapped = false;
+        for other in self.sessions.values_mut() {
+            if other.user == Some(user) && !other.ended {
+                other.overlapped = true;
+                overlapped = true;
+            }
+        }
+        let seen = self.sessions.entry(session.0 as usize).or_default();
+        seen.user = Some(user);
+        seen.replay = replay;
+        seen.overlapped = overlapped;
+    }
+
+    pub(crate) fn left(&mut self, _: UserId, session: SessionId) {
+        if let Some(seen) = self.sessions.get_mut(&(session.0 as usize)) {
+            seen.ended = true;
+        }
+    }
+
+    /// A client has read a message.
+    pub(crate) fn received(&mut self, user: UserId, connection: usize, frame: &Value, json: &str) {
+        let number = frame["data"]["content"]["n"].as_u64().expect("a number") as u32;
+        let message = &self.messages[number as usize];
+        assert_eq!(frame["data"]["from"], message.from.to_string(), "{json}");
+        assert!(json.contains(&message.content), "the content changed: {json}");
+        let fate = self
+            .fates
+            .get_mut(&(number, user))
+            .expect("it was sent to this user");
+        fate.received += 1;
+        let seen = self.sessions.entry(connection).or_default();
+        let id = frame["id"].as_str().expect("an id").to_owned();
+        let again = !seen.ids.insert(id);
+        assert!(
+            !again || self.a_router_panicked,
+            "connection {connection} got message {number} twice"
+        );
+        if !again {
+            self.check_order(user, connection, number);
+        }
+        if let Some(seen) = self.sessions.get_mut(&connection) {
+            seen.received.push(number);
+        }
+    }
+
+    /// Messages of one sender to one recipient with the same feature come in the order sent.
+    fn check_order(&self, user: UserId, connection: usize, number: u32) {
+        let Some(seen) = self.sessions.get(&connection) else {
+            return;
+        };
+        let fate = &self.fates[&(number, user)];
+        if self.a_router_panicked || fate.submits != 1 {
+            return;
+        }
+        let excused = seen.overlapped || self.store_was_away || self.an_inbox_was_full;
+        let strict = seen.replay && !excused;
+        for &earlier in &seen.received {
+            let before = &self.fates[&(earlier, user)];
+            let same = before.submits == 1
+                && before.order.0 == fate.order.0
+                && self.messages[earlier as usize].reliable == self.messages[number as usize].reliable;
+            let live = !before.stored && !fate.stored && !seen.overlapped;
+            if same && before.order.1 > fate.order.1 {
+                assert!(
+                    !(live || strict),
+                    "connection {connection} got message {earlier} before message {number}, which was sent first"
+                );
+            }
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, user: UserId, number: u32) {
+        let message = &mut self.messages[number as usize];
+        assert_eq!(message.from, user, "somebody else's message was accepted");
+        message.accepted = true;
+    }
+
+    pub(crate) fn confirmed(&mut self, user: UserId, number: u32) {
+        let received = self
+            .fates
+            .range((number, super::client::user(0))..)
+            .take_while(|((of, _), _)| *of == number)
+            .any(|(_, fate)| fate.received > 0);
+        let message = &mut self.messages[number as usize];
+        assert_eq!(message.from, user, "somebody else's message was confirmed");
+        assert!(message.confirm, "message {number} was confirmed unasked");
+        assert!(received, "message {number} was confirmed and never received");
+        message.confirmed += 1;
+    }
+
+    /// The node has told, or tried to tell, that it did not take a message.
+    pub(crate) fn refused(&mut self, id: MessageId) {
+        let fate = self.ids.get(&id).and_then(|key| self.fates.get_mut(key));
+        if let Some(fate) = fate {
+            fate.refused = true;
+        }
+    }
+
+    /// Everybody has come back and has been sent everything but what is `fetchable` still.
+    pub(crate) fn at_the_end(&self, fetchable: &[MessageId]) {
+        let waiting: BTreeSet<_> = fetchable.iter().filter_map(|id| self.ids.get(id)).collect();
+        for ((number, to), fate) in &self.fates {
+            let message = &self.messages[*number as usize];
+            if !message.reliable {
+                continue;
+            }
+            let told = message.accepted || message.confirmed > 0;
+            let due = told || (!fate.crashed && !fate.refused);
+            assert!(
+                !due || fate.received > 0 || waiting.contains(&(*number, *to)),
+                "message {number} to {to} was never received (accepted {}, {fate:?})",
+                message.accepted
+            );
+            let owed = message.confirm
+                && fate.received > 0
+                && !waiting.contains(&(*number, *to))
+                && (message.accepted || (!fate.crashed && !fate.refused));
+            assert!(
+                !owed || message.confirmed > 0,
+                "message {number} to {to} was delivered and never confirmed ({fate:?})"
+            );
+        }
+    }
+}
+
+/// What custody hands to sessions and what sessions prove, while one node lives.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    handed: BTreeSet<(MessageId, SessionId)>,
+    proven: BTreeSet<MessageId>,
+    proven_references: BTreeMap<(UserId, UserId, String), MessageId>,
+    references: BTreeMap<MessageId, (UserId, UserId, String)>,
+    pub(crate) lenient: bool,
+    /// A session that was behind could not be handed a row that waits for somebody absent, since its mailbox was full: it waits for a fetch.
+    pub(crate) left_for_a_fetch: bool,
+    pub(crate) tracing: bool,
+}
+
+impl Audit {
+    pub(crate) fn new(tracing: bool) -> Self {
+        Self {
+            tracing,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn handed_to_session(&mut self, envelope: &Envelope, session: SessionId) {
+        if self.tracing {
+            eprintln!(
+                "{:>19} {:?} {} is handed to session {session}",
+                "", envelope.kind, envelope.id
+            );
+        }
+        if let (Kind::Message, Feature::Reliable, Some(reference)) =
+            (envelope.kind, envelope.feature, &envelope.reference)
+        {
+            let key = (envelope.from, envelope.to, reference.to_string());
+            let first = self.proven_references.get(&key);
+            let proven_before = first.is_some_and(|first| *first != envelope.id);
+            assert!(
+                self.lenient || !proven_before,
+                "{reference} was proven and is sent again"
+            );
+            self.references.insert(envelope.id, key);
+        }
+        let again = !self.handed.insert((envelope.id, session));
+        let proven = self.proven.contains(&envelope.id);
+        assert!(
+            self.lenient || !again,
+            "{} is handed to session {session} twice",
+            envelope.id
+        );
+        assert!(
+            self.lenient || !proven,
+            "{} ({:?} to {}) was proven and is handed to session {session}",
+            envelope.id,
+            envelope.kind,
+            envelope.to
+        );
+    }
+
+    pub(crate) fn given_back(&mut self, id: MessageId, session: SessionId) {
+        self.handed.remove(&(id, session));
+    }
+
+    pub(crate) fn proven(&mut self, id: MessageId, _: SessionId) {
+        self.proven.insert(id);
+        if let Some(key) = self.references.get(&id) {
+            self.proven_references.insert(key.clone(), id);
+        }
+    }
+
+    /// The node was killed: what it knew is gone.
+    pub(crate) fn forget(&mut self) {
+        *self = Self {
+            lenient: self.lenient,
+            tracing: self.tracing,
+            ..Self::default()
+        };
+    }
+}

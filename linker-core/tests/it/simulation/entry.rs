@@ -1,0 +1,258 @@
+//! What the node knows of a logged-in session, as linker-actors keeps it: its mailbox, its gate, and the table of all of them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use linker_core::code::{CloseCode, FrameError};
+use linker_core::custody::{Delivery, LocalSessions, Offer};
+use linker_core::frame::ServerFrame;
+use linker_core::id::{SessionId, UserId};
+use linker_core::session::SessionPage;
+use smallvec::SmallVec;
+
+use super::checker::Audit;
+
+pub(crate) enum ToSession {
+    Deliver(Delivery),
+    Behind,
+    Hint,
+    Rescan,
+    Resume,
+    Accepted(Box<ServerFrame>),
+    Refused(Box<(FrameError, Option<Box<str>>)>),
+    Authenticated,
+    Registered(Option<u64>),
+    Page(Option<Box<SessionPage>>),
+    Count(Option<u64>),
+    FetchGranted,
+    Close(CloseCode),
+}
+
+/// Why a mailbox did not take a message.
+pub(crate) enum PostError {
+    Full(ToSession),
+    Closed(ToSession),
+}
+
+/// Connections that have mail and were not woken yet.
+pub(crate) type Bell = Rc<RefCell<Vec<usize>>>;
+
+pub(crate) struct Mailbox {
+    pub(crate) queue: RefCell<VecDeque<ToSession>>,
+    pub(crate) open: Cell<bool>,
+    pub(crate) capacity: usize,
+    pub(crate) connection: usize,
+    pub(crate) bell: Bell,
+}
+
+impl Mailbox {
+    pub(crate) fn post(&self, message: ToSession) -> Result<(), PostError> {
+        let mut queue = self.queue.borrow_mut();
+        if !self.open.get() {
+            return Err(PostError::Closed(message));
+        }
+        if queue.len() >= self.capacity {
+            return Err(PostError::Full(message));
+        }
+        queue.push_back(message);
+        self.bell.borrow_mut().push(self.connection);
+        Ok(())
+    }
+
+    /// Answers of tasks with a place of their own in the mailbox.
+    pub(crate) fn post_beyond_bound(&self, message: ToSession) {
+        if self.open.get() {
+            self.queue.borrow_mut().push_back(message);
+            self.bell.borrow_mut().push(self.connection);
+        }
+    }
+}
+
+/// Whether live messages go to the store, and what is still on its way there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Gate {
+    pub(crate) behind: bool,
+    pub(crate) replaying: bool,
+    pub(crate) diverted: u32,
+    pub(crate) diversions: u64,
+}
+
+pub(crate) struct Entry {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) mailbox: Rc<Mailbox>,
+    pub(crate) max_unproven_bytes: usize,
+    pub(crate) gate: Cell<Gate>,
+    pub(crate) backlog_bytes: Cell<usize>,
+    pub(crate) unsettled_bytes: Cell<usize>,
+    pub(crate) paused: Cell<bool>,
+    pub(crate) closed: Cell<bool>,
+    pub(crate) must_close: Cell<Option<CloseCode>>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "session {} of {}", self.id, self.user)
+    }
+}
+
+/// As in linker-actors: beyond it a socket waits for what was submitted to be settled.
+pub(crate) const SUBMIT_CREDIT_BYTES: usize = 512 * 1024;
+
+impl Entry {
+    pub(crate) fn offer(&self, delivery: Delivery, forced: bool) -> Offer {
+        if self.closed.get() {
+            return Offer::Gone;
+        }
+        let gate = self.gate.get();
+        let behind = Offer::Behind {
+            replaying: gate.replaying,
+        };
+        if gate.behind && !delivery.courtesy {
+            return behind;
+        }
+        let (cost, courtesy) = (delivery.cost(), delivery.courtesy);
+        let before = self.backlog_bytes.get();
+        let fits = forced || before == 0 || before + cost <= self.max_unproven_bytes;
+        let posted = match fits {
+            true => self.mailbox.post(ToSession::Deliver(delivery)),
+            false => Err(PostError::Full(ToSession::Behind)),
+        };
+        match posted {
+            Ok(()) => {
+                self.backlog_bytes.set(before + cost);
+                Offer::Taken
+            }
+            Err(PostError::Full(_)) => {
+                if !courtesy {
+                    self.fall_behind();
+                }
+                behind
+            }
+            Err(PostError::Closed(_)) => Offer::Gone,
+        }
+    }
+
+    pub(crate) fn fall_behind(&self) {
+        let gate = self.gate.get();
+        if !gate.behind {
+            self.gate.set(Gate { behind: true, ..gate });
+            let _ = self.mailbox.post(ToSession::Behind);
+        }
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.gate.get().behind
+    }
+
+    pub(crate) fn try_live(&self, seen: Gate) -> bool {
+        let live = seen.diverted == 0 && self.gate.get() == seen;
+        if live {
+            self.gate.set(Gate {
+                behind: false,
+                replaying: false,
+                ..seen
+            });
+        }
+        live
+    }
+
+    fn divert(&self) -> bool {
+        let gate = self.gate.get();
+        if gate.behind {
+            self.gate.set(Gate {
+                diverted: gate.diverted + 1,
+                diversions: gate.diversions + 1,
+                ..gate
+            });
+        }
+        gate.behind
+    }
+
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.backlog_bytes.set(self.backlog_bytes.get() + bytes);
+    }
+
+    pub(crate) fn free(&self, bytes: usize) {
+        let held = self.backlog_bytes.get();
+        assert!(held >= bytes, "{self:?} frees {bytes} bytes of {held}");
+        self.backlog_bytes.set(held - bytes);
+    }
+
+    /// Whether the session waits for this and must be told to go on.
+    pub(crate) fn settled(&self, bytes: usize) -> bool {
+        let held = self.unsettled_bytes.get();
+        assert!(held >= bytes, "{self:?} settles {bytes} bytes of {held}");
+        self.unsettled_bytes.set(held - bytes);
+        held - bytes <= SUBMIT_CREDIT_BYTES / 2 && self.paused.replace(false)
+    }
+}
+
+/// The logged-in sessions of the node, oldest first.
+pub(crate) struct Table {
+    pub(crate) sessions: RefCell<BTreeMap<UserId, Vec<Rc<Entry>>>>,
+    pub(crate) audit: Rc<RefCell<Audit>>,
+}
+
+impl Table {
+    pub(crate) fn remove(&self, entry: &Entry) {
+        entry.closed.set(true);
+        if let Some(sessions) = self.sessions.borrow_mut().get_mut(&entry.user) {
+            sessions.retain(|known| known.id != entry.id);
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Rc<Entry>> {
+        self.sessions.borrow().values().flatten().cloned().collect()
+    }
+}
+
+impl LocalSessions for Table {
+    type Session = Rc<Entry>;
+
+    fn of(&self, user: &UserId) -> SmallVec<[Rc<Entry>; 2]> {
+        let sessions = self.sessions.borrow();
+        sessions
+            .get(user)
+            .map(|sessions| sessions.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    fn id(&self, session: &Rc<Entry>) -> SessionId {
+        session.id
+    }
+
+    fn offer(&self, session: &Rc<Entry>, delivery: Delivery, forced: bool) -> Offer {
+        let envelope = std::sync::Arc::clone(&delivery.envelope);
+        let offer = session.offer(delivery, forced);
+        if forced && offer != Offer::Taken {
+            self.audit.borrow_mut().left_for_a_fetch = true;
+        }
+        if offer == Offer::Taken {
+            self.audit.borrow_mut().handed_to_session(&envelope, session.id);
+        }
+        offer
+    }
+
+    fn divert(&self, session: &Rc<Entry>) -> bool {
+        session.divert()
+    }
+
+    fn hint(&self, session: &Rc<Entry>, diverted: bool) {
+        if diverted {
+            let gate = session.gate.get();
+            assert!(gate.diverted > 0, "{session:?} was not diverted");
+            session.gate.set(Gate {
+                diverted: gate.diverted - 1,
+                ..gate
+            });
+        }
+        let hint = if diverted {
+            ToSession::Hint
+        } else {
+            ToSession::Rescan
+        };
+        let _ = session.mailbox.post(hint);
+    }
+}

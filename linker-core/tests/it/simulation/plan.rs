@@ -1,0 +1,123 @@
+//! What a seed decides before the first event: how large, how fast and how unlucky its world is.
+
+use std::time::Duration;
+
+/// SplitMix64: small, fast, the same everywhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// 0 to `bound` − 1.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    /// True so many times in a hundred.
+    pub(crate) fn percent(&mut self, of_hundred: u64) -> bool {
+        self.below(100) < of_hundred
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
+    /// Up to `max`, small values more often.
+    pub(crate) fn up_to(&mut self, max: Duration) -> Duration {
+        let max = max.as_micros() as u64;
+        let first = self.below(max + 1);
+        Duration::from_micros(self.below(first + 1))
+    }
+}
+
+/// The world of one seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) users: u64,
+    pub(crate) devices: u64,
+    /// How long clients act before everything heals.
+    pub(crate) length: Duration,
+    /// Between two acts of a client, at most.
+    pub(crate) pause: Duration,
+    pub(crate) commit_window: Duration,
+    pub(crate) max_unproven_bytes: usize,
+    pub(crate) max_pending_bytes: usize,
+    pub(crate) max_per_user: u64,
+    pub(crate) sessions_per_user: usize,
+    pub(crate) mailbox_capacity: usize,
+    /// One way over the network, at most.
+    pub(crate) network: Duration,
+    /// From thread to thread, at most.
+    pub(crate) hop: Duration,
+    /// One answer of the store, at most.
+    pub(crate) store: Duration,
+    /// Bytes that sockets hold of what a client does not read.
+    pub(crate) socket_bytes: usize,
+    /// Acts in a hundred that are a lost connection.
+    pub(crate) cuts: u64,
+    /// Acts in a hundred after which a client stops reading for a while.
+    pub(crate) stalls: u64,
+    /// Logins in a hundred with `ack: "client"`.
+    pub(crate) client_acks: u64,
+    /// Logins in a hundred with `replay`.
+    pub(crate) replays: u64,
+    /// Times the node is killed.
+    pub(crate) crashes: u64,
+    /// Times the store goes away for a while.
+    pub(crate) store_faults: u64,
+    /// Times a router panics and starts over with what it answered for.
+    pub(crate) router_faults: u64,
+    /// Whether somebody is the master and is told who comes and goes.
+    pub(crate) master: bool,
+}
+
+impl Plan {
+    pub(crate) fn of(rng: &mut Rng) -> Self {
+        let ms = Duration::from_millis;
+        let calm = rng.percent(20);
+        let faulty = |percent: u64, rng: &mut Rng| match !calm && rng.percent(percent) {
+            true => 1 + rng.below(3),
+            false => 0,
+        };
+        // A full inbox on a crowded node stops senders until their messages are proven: a world of its own.
+        let small_inboxes = rng.percent(25);
+        Self {
+            users: 2 + rng.below(3),
+            devices: rng.pick(&[1, 1, 2, 3]),
+            length: ms(rng.pick(&[100, 300, 1000])),
+            pause: ms(rng.pick(&[20, 60, 200])),
+            commit_window: ms(rng.pick(&[5, 20, 20, 100])),
+            max_unproven_bytes: rng.pick(&[700, 2000, 8000, 1 << 20]),
+            max_pending_bytes: match small_inboxes {
+                true => 1 << 28,
+                false => rng.pick(&[3000, 1 << 28, 1 << 28]),
+            },
+            max_per_user: if small_inboxes { 3 } else { 1 << 20 },
+            sessions_per_user: rng.pick(&[1, 2, 8]),
+            mailbox_capacity: rng.pick(&[4, 16, 4096]),
+            network: ms(rng.pick(&[1, 5, 40])),
+            hop: Duration::from_micros(rng.pick(&[0, 50, 2000])),
+            store: ms(rng.pick(&[0, 3, 10, 80])),
+            socket_bytes: rng.pick(&[0, 1000, 100_000]),
+            cuts: rng.pick(&[2, 8, 20]),
+            stalls: rng.pick(&[0, 0, 5, 15]),
+            client_acks: rng.pick(&[0, 30, 100]),
+            replays: rng.pick(&[0, 50, 100]),
+            crashes: faulty(30, rng),
+            store_faults: faulty(40, rng),
+            router_faults: faulty(15, rng),
+            master: rng.percent(30),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! From the configuration to a node: the only place that knows every part.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use linker_actors::adapter::auth::for_method;
+use linker_actors::adapter::postgres::PostgresOptions;
+use linker_actors::adapter::rabbitmq::{RabbitBus, RabbitOptions};
+use linker_actors::adapter::redis::RedisOptions;
+use linker_actors::adapter::sqlite::OpenOptions;
+use linker_actors::core::directory::Directory;
+use linker_actors::core::id::AppName;
+use linker_actors::core::port::Authenticator;
+use linker_actors::core::session::SessionConfig;
+use linker_actors::{Linker, LinkerBuilder, NodeConfig};
+
+use crate::config::{BusBackend, Config, Mistakes, Place, PresenceBackend, StoreLocation, Wrong};
+
+/// Where the store is.
+pub(crate) enum StorePlace<'c> {
+    /// In this SQLite file.
+    File(PathBuf),
+    /// In the PostgreSQL database of this url, which may hold a password.
+    Postgres(&'c str),
+}
+
+/// Where the store is.
+pub(crate) fn store_place(config: &Config) -> StorePlace<'_> {
+    match &config.store.location {
+        StoreLocation::DataDir => StorePlace::File(config.server.data_dir.join("linker.db")),
+        StoreLocation::SqliteFile(path) => StorePlace::File(path.clone()),
+        StoreLocation::Postgres(url) => StorePlace::Postgres(url.expose()),
+    }
+}
+
+/// Who checks the logins of each app.
+pub(crate) fn authenticators(
+    config: &Config,
+    directory: &Directory,
+) -> Result<HashMap<AppName, Arc<dyn Authenticator>>, Mistakes> {
+    let place = config.client_apps.place.clone().unwrap_or(Place::Default);
+    let mut authenticators = HashMap::new();
+    for app in directory.apps().iter() {
+        let authenticator = for_method(&app.auth).map_err(|error| {
+            let wrong = Wrong::new(
+                format!("{}: {error}", app.app_name),
+                "an authUrl or a key that can be used",
+            );
+            Mistakes::one(place.clone(), "clientApps", wrong)
+        })?;
+        authenticators.insert(app.app_name, authenticator);
+    }
+    Ok(authenticators)
+}
+
+/// Everything but the sockets.
+pub(crate) fn builder(
+    config: &Config,
+    directory: Directory,
+    public_url: String,
+) -> Result<LinkerBuilder, Mistakes> {
+    let authenticators = authenticators(config, &directory)?;
+    let node_config = node_config(config);
+    let sessions_per_user = node_config.sessions_per_user;
+    let mut builder = Linker::builder()
+        .node_name(config.node.name.clone())
+        .directory(directory)
+        .config(node_config)
+        .public_url(public_url);
+    builder = match store_place(config) {
+        StorePlace::File(path) => {
+            let options = OpenOptions {
+                migrate: config.store.migrate,
+                ..OpenOptions::default()
+            };
+            builder.sqlite_with(path, options)
+        }
+        StorePlace::Postgres(url) => {
+            let options = PostgresOptions {
+                migrate: config.store.migrate,
+                ..PostgresOptions::default()
+            };
+            builder.postgres(url, options)
+        }
+    };
+    let domain = &config.node.domain;
+    if let PresenceBackend::Redis(url) = &config.presence {
+        let options = RedisOptions::new(domain.clone(), sessions_per_user);
+        builder = builder.redis(url.expose(), options);
+    }
+    if let BusBackend::Rabbit(url) = &config.bus {
+        let bus = RabbitBus::open_url(url.expose(), RabbitOptions::new(domain.clone()));
+        let bus = bus.map_err(|error| {
+            let wrong = Wrong::new(error.to_string(), "amqp://USER:PASSWORD@HOST:PORT/VHOST");
+            Mistakes::one(Place::Default, "bus.url", wrong)
+        })?;
+        builder = builder.bus(Arc::new(bus));
+    }
+    for (app, authenticator) in authenticators {
+        builder = builder.authenticator(app, authenticator);
+    }
+    Ok(builder)
+}
+
+fn node_config(config: &Config) -> NodeConfig {
+    let Config {
+        server,
+        reliable,
+        limits,
+        heartbeat,
+        ..
+    } = config;
+    let bytes = |size: crate::config::ByteSize| size.as_bytes() as usize;
+    NodeConfig {
+        session: SessionConfig {
+            auth_timeout: limits.auth_timeout,
+            messages_per_second: limits.messages_per_second,
+            message_burst: limits.message_burst,
+            max_violations: limits.max_violations,
+            max_unproven_bytes: bytes(limits.max_unproven_bytes),
+            stall_timeout: limits.stall_timeout,
+            heartbeat_interval: heartbeat.interval,
+            heartbeat_timeout: heartbeat.timeout,
+            confirmation_enabled: reliable.confirmation_enabled,
+        },
+        sessions_per_user: limits.sessions_per_user as usize,
+        max_frame_bytes: bytes(limits.max_frame_bytes),
+        max_pending_bytes: bytes(limits.max_pending_bytes),
+        max_connections: limits.max_connections as usize,
+        max_connections_per_address: limits.max_connections_per_address as usize,
+        allowed_origins: server.allowed_origins.clone(),
+        commit_window: reliable.commit_window,
+        dedupe_window: reliable.dedupe_window,
+        retention_max_age: reliable.retention.max_age,
+        retention_max_per_user: reliable.retention.max_per_user,
+        drain_timeout: server.drain_timeout,
+    }
+}

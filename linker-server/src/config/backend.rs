@@ -1,0 +1,193 @@
+//! `presence`, `bus`, `store`, `meta`: what a node leans on.
+
+use std::path::PathBuf;
+
+use super::mistake::{Place, Wrong};
+use super::reader::Section;
+use super::secret::Secret;
+
+/// Where sessions are registered (`presence.url`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PresenceBackend {
+    /// `memory`: in this process.
+    #[default]
+    Memory,
+    /// `redis://…`, `rediss://…`: in Redis, for all nodes of the domain. It may hold a password.
+    Redis(Secret),
+}
+
+/// What carries messages between the nodes of a domain (`bus.url`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BusBackend {
+    /// `memory`: there is one node.
+    #[default]
+    Memory,
+    /// `amqp://…`, `amqps://…`: over RabbitMQ. It may hold a password.
+    Rabbit(Secret),
+}
+
+/// Where RELIABLE messages wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoreConfig {
+    /// `url`; default `sqlite`.
+    pub(crate) location: StoreLocation,
+    /// `migrate`: whether a start brings the schema up to date; default true.
+    pub(crate) migrate: bool,
+}
+
+/// Which store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StoreLocation {
+    /// `sqlite`: an SQLite file in `server.dataDir`.
+    #[default]
+    DataDir,
+    /// `sqlite:PATH`: the SQLite file of that path.
+    SqliteFile(PathBuf),
+    /// `postgres://…`: a PostgreSQL database, which all nodes of a domain share. It may hold a password.
+    Postgres(Secret),
+}
+
+/// The meta document (`meta.file`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MetaFile {
+    /// Resolved: relative to the configuration file's folder when given there.
+    pub(crate) path: PathBuf,
+    /// Where it was named, for what is found wrong in it.
+    pub(crate) place: Place,
+}
+
+impl PresenceBackend {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        const ALLOWED: &str = "memory, redis://HOST or rediss://HOST";
+        let parse = |text: &str| {
+            let url = memory_or(text, &["redis", "rediss"], ALLOWED)?;
+            Ok(url.map_or(Self::Memory, Self::Redis))
+        };
+        section.parsed("url", ALLOWED, parse).unwrap_or_default()
+    }
+}
+
+impl BusBackend {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        const ALLOWED: &str = "memory, amqp://HOST or amqps://HOST";
+        let parse = |text: &str| {
+            let url = memory_or(text, &["amqp", "amqps"], ALLOWED)?;
+            Ok(url.map_or(Self::Memory, Self::Rabbit))
+        };
+        section.parsed("url", ALLOWED, parse).unwrap_or_default()
+    }
+}
+
+/// What one node of several cannot do without: they find each other in the registry, speak over the bus and share the store.
+pub(super) fn check_together(
+    root: &mut Section<'_>,
+    presence: &PresenceBackend,
+    bus: &BusBackend,
+    store: &StoreConfig,
+) {
+    let redis = matches!(presence, PresenceBackend::Redis(_));
+    let rabbit = matches!(bus, BusBackend::Rabbit(_));
+    let postgres = matches!(store.location, StoreLocation::Postgres(_));
+    let several = "presence.url, bus.url and store.url of one kind: memory, memory and sqlite or postgres; or redis, amqp and postgres";
+    if redis && !rabbit {
+        root.wrong(
+            "bus",
+            Wrong::new(
+                "presence is in Redis, and there is no bus to the other nodes",
+                several,
+            ),
+        );
+    }
+    if rabbit && !redis {
+        root.wrong(
+            "presence",
+            Wrong::new(
+                "there is a bus to other nodes, and presence knows none of them",
+                several,
+            ),
+        );
+    }
+    if (redis || rabbit) && !postgres {
+        root.wrong(
+            "store",
+            Wrong::new("other nodes cannot see into a file of this one", several),
+        );
+    }
+}
+
+/// `None` for `memory`; or why not. The url is not repeated: it may carry a password.
+fn memory_or(text: &str, schemes: &[&str], allowed: &str) -> Result<Option<Secret>, Wrong> {
+    match text {
+        "memory" => Ok(None),
+        _ => whole_url(text, schemes, allowed).map(Some),
+    }
+}
+
+fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<Secret, Wrong> {
+    if !has_scheme(text, schemes) {
+        return Err(Wrong::new("an unknown kind of url", allowed));
+    }
+    match has_host(text) {
+        true => Ok(Secret::new(text)),
+        false => Err(Wrong::new("the url has no host", allowed)),
+    }
+}
+
+/// Whether something stands between the scheme (and who logs in) and the path.
+fn has_host(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    !host.is_empty() && !host.starts_with(':')
+}
+
+fn has_scheme(text: &str, schemes: &[&str]) -> bool {
+    text.split_once("://")
+        .is_some_and(|(scheme, _)| schemes.contains(&scheme))
+}
+
+impl StoreConfig {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            location: section
+                .parsed("url", STORE_ALLOWED, store_location)
+                .unwrap_or_default(),
+            migrate: section.boolean("migrate", true),
+        }
+    }
+}
+
+const STORE_ALLOWED: &str =
+    "sqlite (a file in dataDir), sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+
+fn store_location(text: &str) -> Result<StoreLocation, Wrong> {
+    if has_scheme(text, &["postgres", "postgresql"]) {
+        return whole_url(text, &["postgres", "postgresql"], STORE_ALLOWED).map(StoreLocation::Postgres);
+    }
+    if text == "sqlite" {
+        return Ok(StoreLocation::DataDir);
+    }
+    match text
+        .strip_prefix("sqlite://")
+        .or_else(|| text.strip_prefix("sqlite:"))
+    {
+        None => Err(Wrong::new("an unknown kind of url", STORE_ALLOWED)),
+        Some("") => Err(Wrong::new("the url has no path", STORE_ALLOWED)),
+        // It would lose at the end of the process what RELIABLE promises to keep.
+        Some(path) if path.contains(":memory:") => {
+            Err(Wrong::new("a store in memory keeps nothing", STORE_ALLOWED))
+        }
+        Some(path) if path.contains('?') => Err(Wrong::new("the url has parameters", STORE_ALLOWED)),
+        Some(path) => Ok(StoreLocation::SqliteFile(PathBuf::from(path))),
+    }
+}
+
+/// Reads `meta`: of one node only `file`. Also answers whether a document is named at all, be it one that is refused.
+pub(super) fn read_meta(root: &mut Section<'_>) -> (Option<MetaFile>, bool) {
+    root.section("meta", |section| {
+        let file = section.path("file");
+        super::unbuilt::refuse_meta_server(section);
+        let is_named = section.has("file") || section.has("url");
+        (file.map(|(path, place)| MetaFile { path, place }), is_named)
+    })
+}

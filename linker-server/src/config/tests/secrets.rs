@@ -1,0 +1,99 @@
+use super::{APP, Start};
+
+#[test]
+fn an_admin_address_that_others_reach_needs_a_token() {
+    let open = Start::with(&format!("{APP}server:\n  adminBind: 0.0.0.0:8090"));
+    assert_eq!(
+        open.mistakes(),
+        [
+            "node.yml:3: server.adminToken: missing while adminBind (0.0.0.0:8090) can be reached from other machines; \
+             allowed: an adminToken or adminTokenFile, or an adminBind on 127.0.0.1 or [::1]"
+        ]
+    );
+    open.and_variable("LINKER__SERVER__ADMINTOKEN", "t").config();
+    for bind in ["127.0.0.1:1", "127.9.9.9:1", "'[::1]:1'", "localhost:1"] {
+        Start::with(&format!("{APP}server: {{adminBind: {bind}}}")).config();
+    }
+}
+
+#[test]
+fn the_token_may_stand_in_a_file_beside_the_configuration() {
+    let start = Start::with(&format!(
+        "{APP}server: {{adminBind: 0.0.0.0:1, adminTokenFile: token}}"
+    ));
+    let token = start
+        .and_file("/etc/linker/token", "t0ken\n")
+        .config()
+        .server
+        .admin_token;
+    assert_eq!(token.as_ref().map(|token| token.expose()), Some("t0ken"));
+}
+
+#[test]
+fn a_token_file_that_holds_no_token_is_told_without_what_it_holds() {
+    let start = || {
+        Start::with(&format!(
+            "{APP}server: {{adminBind: 0.0.0.0:1, adminTokenFile: token}}"
+        ))
+    };
+    let cases: [(&[u8], &str); 6] = [
+        (b"", "in /etc/linker/token: it is empty"),
+        (b"\n", "in /etc/linker/token: it is empty"),
+        (
+            b"hunter2 hunter2",
+            "in /etc/linker/token: the token does not fit into a header",
+        ),
+        (
+            b"hunter2\nhunter2\n",
+            "in /etc/linker/token: the token does not fit into a header",
+        ),
+        (b"hunter2\xff", "/etc/linker/token is not UTF-8 text"),
+        (&[b'x'; 65_537], "cannot read /etc/linker/token: "),
+    ];
+    for (content, expected) in cases {
+        let lines = start().and_file("/etc/linker/token", content).mistakes();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(
+            lines[0].starts_with(&format!("node.yml:2: server.adminTokenFile: {expected}")),
+            "{lines:#?}"
+        );
+        assert!(!lines[0].contains("hunter2"), "{lines:#?}");
+    }
+    assert!(start().mistakes()[0].contains("adminTokenFile: cannot read /etc/linker/token: "));
+}
+
+#[test]
+fn a_token_and_a_token_file_are_one_too_many() {
+    let start = Start::with(&format!("{APP}server: {{adminToken: a, adminTokenFile: /token}}"))
+        .and_file("/token", "b");
+    assert_eq!(
+        start.mistakes(),
+        [
+            "node.yml:2: server.adminTokenFile: adminToken is given too; allowed: adminToken or adminTokenFile, not both"
+        ]
+    );
+}
+
+#[test]
+fn no_secret_shows_in_debug_output_or_in_a_mistake() {
+    let config = Start::with(
+        "server: {adminToken: hunter2}
+clientApps: [{appName: A, appId: a, authEnabled: true, jwt: {algorithm: HS256, keyFile: /secret}}]",
+    )
+    .and_file("/secret", "hunter3")
+    .config();
+    let debug = format!("{config:?} {config:#?}");
+    assert!(debug.contains("Secret(…)"));
+    assert!(!debug.contains("hunter"), "{debug}");
+    for token in [
+        "'hunter2 '",
+        "[hunter2]",
+        "{hunter2: hunter2}",
+        "\"hunter2\\n\"",
+        "''",
+    ] {
+        let lines = Start::with(&format!("{APP}server: {{adminToken: {token}}}")).mistakes();
+        assert_eq!(lines.len(), 1);
+        assert!(!lines[0].contains("hunter2"), "{lines:#?}");
+    }
+}

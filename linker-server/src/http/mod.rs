@@ -1,0 +1,6 @@
+//! What the node serves by HTTP: to clients on `server.bind`, to operators on `server.adminBind`.
+
+pub(crate) mod admin;
+pub(crate) mod client;
+mod log;
+mod web;

@@ -1,0 +1,66 @@
+//! The stock Linker node: a thin launcher around linker-actors.
+
+mod cli;
+mod compose;
+mod config;
+mod http;
+mod meta;
+mod serve;
+mod telemetry;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::{Config, Mistakes, Overrides, ProcessSurroundings};
+
+/// Exit code of a failure at run time, and of `check` when it found mistakes.
+const FAILED: u8 = 1;
+/// Exit code of wrong usage or configuration.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    match Cli::parse().into_command() {
+        Command::Serve(args) => match load(args.config.as_deref(), &args.overrides()) {
+            Ok(config) => serve::run(config),
+            Err(mistakes) => refuse(&mistakes, MISUSED),
+        },
+        Command::Check(args) => match check(&args.config) {
+            Ok(warnings) => {
+                warnings
+                    .iter()
+                    .for_each(|warning| eprintln!("warning: {warning}"));
+                println!("{}: no mistakes", args.config.display());
+                ExitCode::SUCCESS
+            }
+            Err(mistakes) => refuse(&mistakes, FAILED),
+        },
+        Command::Migrate(args) => match load(Some(&args.config), &Overrides::default()) {
+            Ok(config) => serve::migrate(&config),
+            Err(mistakes) => refuse(&mistakes, MISUSED),
+        },
+        Command::Meta(_) => {
+            eprintln!("linker-server meta: the meta server is not built into this node yet");
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+/// All that can be wrong without starting anything; answers what is only odd.
+fn check(file: &Path) -> Result<Vec<String>, Mistakes> {
+    let config = load(Some(file), &Overrides::default())?;
+    let (directory, warnings) = meta::directory(&config, String::new())?;
+    compose::authenticators(&config, &directory)?;
+    Ok(warnings)
+}
+
+fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, Mistakes> {
+    config::load(file, overrides, &ProcessSurroundings)
+}
+
+fn refuse(mistakes: &Mistakes, code: u8) -> ExitCode {
+    eprintln!("{mistakes}");
+    ExitCode::from(code)
+}

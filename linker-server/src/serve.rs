@@ -1,0 +1,162 @@
+//! `serve` and `migrate`: from a configuration to an exit code.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use linker_actors::adapter::postgres;
+use linker_actors::adapter::sqlite::{OpenOptions, SqliteStore};
+use linker_actors::{DataDir, Linker};
+
+use crate::compose::StorePlace;
+use crate::config::{Config, StoreLocation};
+use crate::http::{admin, client};
+use crate::telemetry::Telemetry;
+use crate::{FAILED, MISUSED, compose, meta};
+
+/// A failure, and the exit code it ends with.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn at_run_time(message: impl ToString) -> Self {
+        Self {
+            code: FAILED,
+            message: message.to_string(),
+        }
+    }
+
+    fn misuse(message: impl ToString) -> Self {
+        Self {
+            code: MISUSED,
+            message: message.to_string(),
+        }
+    }
+}
+
+fn exit(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            eprintln!("linker-server: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Runs a node until it is told to stop.
+pub(crate) fn run(config: Config) -> ExitCode {
+    exit(actix_rt::System::new().block_on(serve(config)))
+}
+
+/// Brings the store's schema up to date.
+pub(crate) fn migrate(config: &Config) -> ExitCode {
+    let result = actix_rt::System::new().block_on(async {
+        let _locked = lock(config)?;
+        match compose::store_place(config) {
+            StorePlace::File(path) => {
+                let options = OpenOptions {
+                    migrate: true,
+                    ..OpenOptions::default()
+                };
+                SqliteStore::open(&path, options)
+                    .await
+                    .map_err(Failure::at_run_time)?;
+                println!("{}: the schema is up to date", path.display());
+            }
+            StorePlace::Postgres(url) => {
+                postgres::migrate(url).await.map_err(Failure::at_run_time)?;
+                println!("the database of store.url: the schema is up to date");
+            }
+        }
+        Ok(())
+    });
+    exit(result)
+}
+
+fn lock(config: &Config) -> Result<DataDir, Failure> {
+    let holder = format!("node {} (process {})", config.node.name, std::process::id());
+    DataDir::lock(&config.server.data_dir, &holder).map_err(Failure::at_run_time)
+}
+
+fn listen(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::at_run_time(format!(
+            "cannot listen on {key} {address}: {error}; is another process there? Name another address by {key}"
+        ))
+    };
+    let socket = socket2_listener(address).map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
+}
+
+fn socket2_listener(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::at_run_time)?;
+    let _locked = lock(&config)?;
+    let (ws_listener, ws_address) = listen("server.bind", config.server.bind)?;
+    let (admin_listener, admin_address) = listen("server.adminBind", config.server.admin_bind)?;
+    let (directory, warnings) =
+        meta::directory(&config, config.server.public_url_at(ws_address)).map_err(Failure::misuse)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let public_url = config.server.public_url_at(ws_address);
+    let builder = compose::builder(&config, directory, public_url).map_err(Failure::misuse)?;
+    let linker = builder.start().await.map_err(Failure::at_run_time)?;
+    if let StoreLocation::SqliteFile(path) = &config.store.location {
+        tracing::info!(file = %path.display(), "the store is outside of the data folder");
+    }
+    let admin_server = admin::start(admin_listener, &config.server, linker.handle(), telemetry)
+        .map_err(Failure::at_run_time)?;
+    let client_server = client::start(ws_listener, &config, &linker).map_err(Failure::at_run_time)?;
+    let (admin_handle, client_handle) = (admin_server.handle(), client_server.handle());
+    actix_rt::spawn(admin_server);
+    actix_rt::spawn(client_server);
+    announce(ws_address, admin_address).map_err(Failure::at_run_time)?;
+    tracing::info!(node.name = %config.node.name, domain.name = %config.node.domain, ws = %ws_address, admin = %admin_address, "ready");
+    stop_signal().await.map_err(Failure::at_run_time)?;
+    tracing::info!("draining");
+    // No new connections from here on; those that are open are the sessions', which end by themselves.
+    linker.refuse_connections();
+    client_handle.pause().await;
+    let safe = stop(linker, || client_handle.stop(false)).await;
+    admin_handle.stop(false).await;
+    if safe {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!("stopped when the time for it was over, before everything was proven or stored");
+    }
+    Ok(())
+}
+
+/// Drains the node, then ends the threads its sessions ran on.
+async fn stop<F: Future<Output = ()>>(linker: Linker, end_workers: impl FnOnce() -> F) -> bool {
+    let safe = linker.stop().await;
+    end_workers().await;
+    safe
+}
+
+fn announce(ws: SocketAddr, admin: SocketAddr) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "linker ready ws=ws://{ws}/ws admin=http://{admin}")?;
+    out.flush()
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Logs and metrics.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, TelemetryConfig};
+
+/// Upper bounds of `linker_delivery_seconds` and `linker_store_commit_seconds`.
+const SECONDS_BUCKETS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Upper bounds of `linker_store_batch_size`, rows.
+const ROWS_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+
+/// What logs less than the level allows, unless it is asked for by name. How many threads the HTTP server starts is no news to anybody; the client of
+/// RabbitMQ writes contents of messages, and tells nothing that the bus does not tell.
+const QUIET: [(&str, &str); 3] = [
+    ("actix_server", "warn"),
+    ("lapin", "off"),
+    ("amq_protocol", "off"),
+];
+
+/// What was set up for the process.
+#[derive(Clone)]
+pub(crate) struct Telemetry {
+    prometheus: PrometheusHandle,
+}
+
+impl Telemetry {
+    /// Logs to standard error and counts from now on.
+    pub(crate) fn start(config: &TelemetryConfig) -> anyhow::Result<Self> {
+        start_logs(config)?;
+        let prometheus = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                metrics_exporter_prometheus::Matcher::Suffix("_seconds".into()),
+                &SECONDS_BUCKETS,
+            )?
+            .set_buckets_for_metric(
+                metrics_exporter_prometheus::Matcher::Suffix("_size".into()),
+                &ROWS_BUCKETS,
+            )?
+            .install_recorder()?;
+        Ok(Self { prometheus })
+    }
+
+    /// The metrics as Prometheus text.
+    pub(crate) fn render(&self) -> String {
+        self.prometheus.render()
+    }
+
+    /// Keeps what histograms buffer from growing while nobody asks.
+    pub(crate) fn upkeep(&self) {
+        self.prometheus.run_upkeep();
+    }
+}
+
+fn start_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
+    let mut filter = EnvFilter::try_new(&config.level)?;
+    for (target, level) in QUIET {
+        if !config.level.contains(target) {
+            filter = filter.add_directive(format!("{target}={level}").parse()?);
+        }
+    }
+    let json = match config.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // A line that cannot be written (a full disk, a reader that is gone) is lost; told on the same standard error, it would be a panic.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
+    let set = if json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
+    set.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}

@@ -1,0 +1,34 @@
+//! linker-client.js by itself, with a socket that its tests play.
+
+use serde_json::{Value, json};
+
+use super::Browser;
+use crate::harness::Node;
+
+const TESTS: &str = include_str!("linker-client-tests.js");
+const FAKE_SOCKET: &str = include_str!("fake-socket.js");
+
+/// Loads the tests as modules beside the one that the node serves, and runs them.
+const RUN: &str = "
+    const [tests, fakeSocket] = arguments;
+    const module = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    const whole = module(tests.replace('./fake-socket.js', module(fakeSocket)));
+    return Promise.all([import(whole), import(location.href)]).then(([{ run }, client]) => run(client));
+";
+
+#[tokio::test]
+async fn linker_client_js_keeps_its_promises() {
+    let (node, browser) = (Node::start().await, Browser::start().await);
+    // Scripts from elsewhere are what the page's policy is there to refuse; the tests are such a script.
+    browser.debug("Page.setBypassCSP", json!({"enabled": true}));
+    browser.go_to(&format!("http://{}/linker-client.js", node.ws));
+    let outcome = browser.run(RUN, &[json!(TESTS), json!(FAKE_SOCKET)]);
+    let failures: Vec<&str> = outcome["failures"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(outcome["count"].as_u64() > Some(20), "the tests ran: {outcome}");
+}

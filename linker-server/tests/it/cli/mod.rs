@@ -1,0 +1,12 @@
+//! The command line: what it prints, how it ends, and what it refuses.
+
+mod check;
+mod check_meta;
+mod data_folder;
+mod environment;
+mod logs;
+mod migrate;
+mod sqlite_file;
+mod start;
+mod stop;
+mod usage;

@@ -1,0 +1,9 @@
+//! Several nodes of one domain.
+
+mod bad_input;
+mod frozen;
+mod kill9;
+mod local;
+mod rolling;
+mod services;
+mod two_nodes;

@@ -1,0 +1,5 @@
+//! The HTTP surface of CONTRACT.md that one node has: health, metrics and pages.
+
+mod health;
+mod metrics;
+mod pages;

@@ -1,0 +1,4 @@
+//! kill -9 and what may not be lost by it.
+
+mod confirmations;
+mod rounds;

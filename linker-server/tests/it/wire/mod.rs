@@ -1,0 +1,37 @@
+//! PROTOCOL.md over real WebSockets; one area of behaviour a file.
+
+mod accepted;
+mod admission;
+mod auth_url;
+mod behind;
+mod churn;
+mod close_connection;
+mod confirmation;
+mod content;
+mod crowd;
+mod dedupe;
+mod domains;
+mod fast;
+mod fetch;
+mod fields;
+mod group;
+mod handshake;
+mod heartbeat;
+mod inbox;
+mod jwt;
+mod login;
+mod login_frames;
+mod master_events;
+mod order;
+mod ping;
+mod proof;
+mod rate_limit;
+mod read_receipt;
+mod recipients;
+mod references;
+mod replay;
+mod seed_frames;
+mod sessions;
+mod stall;
+mod transport;
+mod types;

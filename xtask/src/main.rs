@@ -1,0 +1,53 @@
+//! `cargo xtask`: the checks of this repository, on any machine, from one command. No product code.
+
+mod browser;
+mod ci;
+mod debian;
+mod dependency_direction;
+mod examples;
+mod services;
+mod steps;
+mod test_suite;
+
+use std::process::ExitCode;
+
+use self::services::Search;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test       the whole test suite: dependency direction, a browser and PostgreSQL, Redis and RabbitMQ (found, or started, or
+             installed when missing), cargo test, the examples' own checks
+  ci         formatting and lints, then test
+  services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
+             it is interrupted; with --private it starts its own whatever there is";
+
+/// Wrong usage, as for the server itself.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["test"] => test_suite::run_tests(),
+        ["ci"] => ci::run_ci(),
+        ["services"] => services::hold(Search::Anywhere),
+        ["services", "--private"] => services::hold(Search::PrivateOnly),
+        [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
