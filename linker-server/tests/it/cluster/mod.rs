@@ -4,6 +4,7 @@ mod bad_input;
 mod frozen;
 mod kill9;
 mod local;
+mod moving;
 mod rolling;
 mod services;
 mod two_nodes;

@@ -250,6 +250,10 @@ async fn read_all(mut entrance: Entrance, checker: Shared<Checker>, mut phase: w
             let Some(frame) = frame else { break };
             checker.lock().unwrap().received(entrance.user, &frame);
         }
+        // The connection may have proven what was not looked at here.
+        for frame in client.vanish().await {
+            checker.lock().unwrap().received(entrance.user, &frame);
+        }
     }
 }
 
@@ -301,10 +305,14 @@ impl Sender {
                 }
                 frame = client.next_or_closed() => match frame {
                     Some(frame) => self.note(&frame),
-                    None => return,
+                    None => break,
                 },
-                Ok(()) = returns.changed() => return,
+                Ok(()) = returns.changed() => break,
             }
+        }
+        // The connection may have proven what was not looked at here.
+        for frame in client.vanish().await {
+            self.note(&frame);
         }
     }
 
