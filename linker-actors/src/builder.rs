@@ -12,14 +12,17 @@ use linker_core::message_type::{MessageType, MessageTypes};
 use linker_core::network::Domain;
 use linker_core::port::{Authenticator, Bus, Presence, Store};
 
-use crate::adapter::auth::{AllowAll, for_method};
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
+use crate::authenticators::{Authenticators, PreparedAuthenticators};
 use crate::cluster::{self, Cluster, ClusterSettings, settings_in_common};
 use crate::config::NodeConfig;
 use crate::error::StartError;
+use crate::graph;
 use crate::handle::{LinkerHandle, WeakHandle};
 use crate::linker::Linker;
 use crate::message_type::{Handler, Typed};
+#[cfg(feature = "meta")]
+use crate::meta::{Accepted, Following, MetaServer};
 use crate::node::{Node, NodeParts};
 use crate::runtime::clock::Clock;
 use crate::runtime::ids::random_u64;
@@ -56,6 +59,8 @@ pub struct LinkerBuilder {
     url: String,
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
+    #[cfg(feature = "meta")]
+    meta: Option<MetaServer>,
     linker: Arc<OnceLock<WeakHandle>>,
 }
 
@@ -72,6 +77,8 @@ impl LinkerBuilder {
             url: String::new(),
             authenticators: HashMap::new(),
             types: Vec::new(),
+            #[cfg(feature = "meta")]
+            meta: None,
             linker: Arc::default(),
         }
     }
@@ -94,6 +101,15 @@ impl LinkerBuilder {
     #[must_use]
     pub fn directory(mut self, directory: Directory) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// Follows a meta server, from which apps, domains and where users are at home come, and which may change them at any time. Without an answer and
+    /// without a document kept from before, the node starts all the same, lets nobody in, and is not ready until there is one.
+    #[cfg(feature = "meta")]
+    #[must_use]
+    pub fn meta_server(mut self, meta: MetaServer) -> Self {
+        self.meta = Some(meta);
         self
     }
 
@@ -248,23 +264,39 @@ impl LinkerBuilder {
         Ok(())
     }
 
-    /// An app that names how its users log in, and got no authenticator of the host's own, gets the one it names: none is believed unasked.
-    async fn complete_authenticators(&mut self, directory: &Directory) -> Result<(), StartError> {
-        for app in directory.apps().iter() {
-            if self.authenticators.contains_key(&app.app_name) {
-                continue;
+    /// What the node works with from its start.
+    async fn first_directory(
+        &mut self,
+        backend: &Backend,
+        authenticators: &Arc<Authenticators>,
+    ) -> Result<FirstDirectory, StartError> {
+        #[cfg(feature = "meta")]
+        if let Some(meta) = self.meta.take() {
+            if self.directory.is_some() || !self.apps.is_empty() {
+                return Err(StartError::Config(
+                    "client apps and directory come from the meta server or are given, not both; MetaServer::own_apps takes the apps that it has not".into(),
+                ));
             }
-            let method = app.auth.clone();
-            // Reading a key file blocks.
-            let made = tokio::task::spawn_blocking(move || for_method(&method)).await;
-            let named =
-                |error: &dyn std::fmt::Display| StartError::Config(format!("{}: {error}", app.app_name));
-            let authenticator = made
-                .map_err(|error| named(&error))?
-                .map_err(|error| named(&error))?;
-            self.authenticators.insert(app.app_name, authenticator);
+            return first_of_meta_server(meta, backend, authenticators).await;
         }
-        Ok(())
+        let directory = self.checked_directory()?;
+        // On the runtime of backends, and not on the host's.
+        let (making, apps) = (Arc::clone(authenticators), directory.apps().clone());
+        let prepared = backend
+            .handle()
+            .spawn(async move { graph::prepare(&making, &apps).await })
+            .await
+            .map_err(|error| StartError::Config(error.to_string()))?
+            .map_err(|error| StartError::Config(error.to_string()))?;
+        Ok(FirstDirectory {
+            directory,
+            authenticators: prepared,
+            is_followed: false,
+            #[cfg(feature = "meta")]
+            is_complete: true,
+            #[cfg(feature = "meta")]
+            following: None,
+        })
     }
 
     /// Starts the node's threads and opens its store.
@@ -273,13 +305,14 @@ impl LinkerBuilder {
     /// [`StartError`]; nothing is left running.
     pub async fn start(mut self) -> Result<Linker, StartError> {
         self.check_config()?;
-        let directory = Arc::new(self.checked_directory()?);
-        self.complete_authenticators(&directory).await?;
+        let authenticators = Arc::new(Authenticators::new(std::mem::take(&mut self.authenticators)));
         let mut types = MessageTypes::protocol();
         for own in std::mem::take(&mut self.types) {
             types.register(own)?;
         }
         let backend = Backend::start()?;
+        let first = self.first_directory(&backend, &authenticators).await?;
+        authenticators.put_in_force(first.authenticators);
         let store = open_store(&backend, self.store).await?;
         let clock = Clock::start();
         let config = self.config;
@@ -291,9 +324,14 @@ impl LinkerBuilder {
                 "a bus and a presence registry for several nodes are of use only together".into(),
             ));
         }
+        let mut settings = settings_in_common(&config, &first.directory);
+        if first.is_followed {
+            // The document tells all nodes of the domain the same; for a moment one knows more than another.
+            settings.remove("clientApps");
+        }
         let settings = ClusterSettings {
             url: self.url,
-            settings: settings_in_common(&config, &directory),
+            settings,
         };
         let cluster = self.bus.map(|bus| Cluster::new(bus, Arc::clone(&presence)));
         let custody = CustodyShared::new(
@@ -312,15 +350,23 @@ impl LinkerBuilder {
             cluster,
             config,
             types,
-            directory,
-            authenticators: self.authenticators,
-            default_authenticator: Arc::new(AllowAll),
+            directory: Arc::new(first.directory),
+            authenticators,
             custody: Arc::new(custody),
             clock,
             backend: backend.handle(),
         });
+        #[cfg(feature = "meta")]
+        if first.following.is_some() && !first.is_complete {
+            node.admission.wait();
+            node.set_check("meta", Some("there is no meta document yet".into()));
+        }
         let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
         cluster::start(&node, Arc::clone(&store), settings).await?;
+        #[cfg(feature = "meta")]
+        if let Some(following) = first.following {
+            backend.handle().spawn(following.run(Arc::clone(&node)));
+        }
         let router = node
             .routers
             .recipient(0)
@@ -330,6 +376,46 @@ impl LinkerBuilder {
         let _ = self.linker.set(handle.downgrade());
         Ok(Linker::new(handle, system, backend))
     }
+}
+
+/// A directory to start with.
+struct FirstDirectory {
+    directory: Directory,
+    authenticators: PreparedAuthenticators,
+    /// It will change by itself.
+    is_followed: bool,
+    /// It is more than a place for the one that is awaited.
+    #[cfg(feature = "meta")]
+    is_complete: bool,
+    #[cfg(feature = "meta")]
+    following: Option<Following>,
+}
+
+#[cfg(feature = "meta")]
+async fn first_of_meta_server(
+    meta: MetaServer,
+    backend: &Backend,
+    authenticators: &Arc<Authenticators>,
+) -> Result<FirstDirectory, StartError> {
+    let own = Domain::named(meta.domain().clone());
+    let begun = backend
+        .handle()
+        .spawn(Following::begin(meta, Arc::clone(authenticators)))
+        .await
+        .map_err(|error| StartError::Config(error.to_string()))?;
+    let (following, accepted) = begun.map_err(StartError::Config)?;
+    let is_complete = accepted.is_some();
+    let accepted = accepted.unwrap_or_else(|| Accepted {
+        directory: Directory::single(own, Arc::default()),
+        authenticators: PreparedAuthenticators::default(),
+    });
+    Ok(FirstDirectory {
+        directory: accepted.directory,
+        authenticators: accepted.authenticators,
+        is_followed: true,
+        is_complete,
+        following: Some(following),
+    })
 }
 
 fn random_name() -> Result<NodeName, StartError> {

@@ -44,3 +44,15 @@ pub enum SendError {
     #[error("the node is stopping")]
     Stopping,
 }
+
+/// Why a directory is not in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetDirectoryError {
+    /// The logins of one of its apps could not be checked; the text says which and why. The former directory stays.
+    #[error("{0}")]
+    Authenticator(String),
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}

@@ -14,8 +14,8 @@ use linker_core::port::{CountRequest, Presence, Store, StoreError};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::error::SendError;
-use crate::graph::Publish;
+use crate::error::{SendError, SetDirectoryError};
+use crate::graph;
 use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::ids::IdSource;
@@ -123,6 +123,8 @@ impl Events {
 pub struct Health {
     /// Part by part: `None` when it is well, else a sentence.
     pub checks: BTreeMap<&'static str, Option<String>>,
+    /// What is odd about parts that do their work all the same.
+    pub notes: BTreeMap<&'static str, String>,
 }
 
 impl Health {
@@ -372,19 +374,19 @@ impl LinkerHandle {
     pub fn health(&self) -> Health {
         Health {
             checks: self.inner.node.checks(),
+            notes: self.inner.node.notes(),
         }
     }
 
-    /// Works with other apps, users and domains from now on; sessions stay as they are.
+    /// Works with other apps, users and domains from now on. Sessions that could not log in again (their app is gone, or has another id or another way to
+    /// log in; their user lives in another domain) are closed with 1001: their clients come back and are told why, and where to go.
     ///
     /// # Errors
-    /// [`SendError::Stopping`] when the node is stopping.
-    pub async fn set_directory(&self, directory: Directory) -> Result<(), SendError> {
-        let graph = self.inner.node.graph.get().ok_or(SendError::Stopping)?;
-        graph
-            .send(Publish(Arc::new(directory)))
-            .await
-            .map_err(|_| SendError::Stopping)
+    /// [`SetDirectoryError`]; the former directory stays.
+    pub async fn set_directory(&self, directory: Directory) -> Result<(), SetDirectoryError> {
+        let node = &self.inner.node;
+        let authenticators = graph::prepare(&node.authenticators, directory.apps()).await?;
+        graph::put_in_force(node, directory, authenticators).await
     }
 
     /// Brings the gauges of `/metrics` up to date; called before they are read.

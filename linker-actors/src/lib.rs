@@ -31,6 +31,7 @@
 #![warn(missing_docs)]
 
 pub mod adapter;
+mod authenticators;
 mod builder;
 mod cluster;
 mod config;
@@ -41,6 +42,8 @@ mod graph;
 mod handle;
 mod linker;
 mod message_type;
+#[cfg(feature = "meta")]
+mod meta;
 mod metrics;
 mod node;
 mod presence;
@@ -54,8 +57,10 @@ pub use builder::LinkerBuilder;
 pub use config::NodeConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use endpoint::{WEBSOCKET_PATH, tune_socket};
-pub use error::{SendError, StartError};
+pub use error::{SendError, SetDirectoryError, StartError};
 pub use handle::{Event, Events, Health, LinkerHandle, Outgoing, Receipt, SendState};
 pub use linker::Linker;
 pub use linker_core as core;
 pub use message_type::{Caller, Handler, HandlerError, Reply};
+#[cfg(feature = "meta")]
+pub use meta::MetaServer;

@@ -9,11 +9,11 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use linker_core::code::CloseCode;
 use linker_core::custody::{CustodyShared, Settlement};
 use linker_core::directory::Directory;
-use linker_core::id::{AppName, MessageId, NodeInstance, SessionId, UserId};
+use linker_core::id::{MessageId, NodeInstance, SessionId, UserId};
 use linker_core::message_type::MessageTypes;
-use linker_core::port::Authenticator;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::authenticators::Authenticators;
 use crate::cluster::Cluster;
 use crate::config::NodeConfig;
 use crate::graph::Publish;
@@ -37,8 +37,7 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) types: MessageTypes,
     directory: ArcSwap<Directory>,
-    authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
-    default_authenticator: Arc<dyn Authenticator>,
+    pub(crate) authenticators: Arc<Authenticators>,
     pub(crate) custody: Arc<CustodyShared>,
     pub(crate) sessions: SessionTable,
     pub(crate) routers: Routers,
@@ -55,6 +54,7 @@ pub(crate) struct Node {
     events: ArcSwapOption<broadcast::Sender<Event>>,
     next_session: AtomicU64,
     checks: Mutex<BTreeMap<&'static str, Option<String>>>,
+    notes: Mutex<BTreeMap<&'static str, String>>,
 }
 
 /// What a node is made of.
@@ -64,8 +64,7 @@ pub(crate) struct NodeParts {
     pub(crate) config: NodeConfig,
     pub(crate) types: MessageTypes,
     pub(crate) directory: Arc<Directory>,
-    pub(crate) authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
-    pub(crate) default_authenticator: Arc<dyn Authenticator>,
+    pub(crate) authenticators: Arc<Authenticators>,
     pub(crate) custody: Arc<CustodyShared>,
     pub(crate) clock: Clock,
     pub(crate) backend: tokio::runtime::Handle,
@@ -88,7 +87,6 @@ impl Node {
             types: parts.types,
             directory: ArcSwap::new(parts.directory),
             authenticators: parts.authenticators,
-            default_authenticator: parts.default_authenticator,
             custody: parts.custody,
             sessions: SessionTable::new(),
             routers: Routers::default(),
@@ -111,6 +109,7 @@ impl Node {
                 ("presence", None),
                 ("store", None),
             ])),
+            notes: Mutex::default(),
             config,
         })
     }
@@ -119,16 +118,9 @@ impl Node {
         self.directory.load()
     }
 
-    pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
-        self.directory.store(directory);
-    }
-
-    pub(crate) fn authenticator(&self, app: &AppName) -> Arc<dyn Authenticator> {
-        Arc::clone(
-            self.authenticators
-                .get(app)
-                .unwrap_or(&self.default_authenticator),
-        )
+    /// Answers with the former one.
+    pub(crate) fn set_directory(&self, directory: Arc<Directory>) -> Arc<Directory> {
+        self.directory.swap(directory)
     }
 
     pub(crate) fn next_session_id(&self) -> SessionId {
@@ -221,6 +213,20 @@ impl Node {
 
     pub(crate) fn checks(&self) -> BTreeMap<&'static str, Option<String>> {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is odd about a part that does its work all the same; `None`: nothing.
+    #[cfg(feature = "meta")]
+    pub(crate) fn set_note(&self, part: &'static str, note: Option<String>) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        match note {
+            Some(note) => drop(notes.insert(part, note)),
+            None => drop(notes.remove(part)),
+        }
+    }
+
+    pub(crate) fn notes(&self) -> BTreeMap<&'static str, String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -148,6 +148,17 @@ impl ClientApp {
     pub fn is_master(&self, user: &UserId) -> bool {
         self.master.as_ref() == Some(user)
     }
+
+    /// Whether a session that began when this app was `former` may go on: its login showed what a login has to show now. Who answers for the app's users, and
+    /// within what time, may have changed; what they have to show may not.
+    pub fn admits_sessions_of(&self, former: &Self) -> bool {
+        let proof_suffices = match (&self.auth, &former.auth) {
+            (AuthMethod::None, _) => true,
+            (AuthMethod::Callback { .. }, AuthMethod::Callback { .. }) => true,
+            (now, then) => now == then,
+        };
+        self.app_id == former.app_id && proof_suffices
+    }
 }
 
 /// What is wrong with an app among others.

@@ -144,6 +144,12 @@ impl Directory {
         self.home_id(user) == Some(self.next_hops.own_id())
     }
 
+    /// Whether a session of `user` that began under `app` may go on: the app is still there and asks for no other proof, and the user is at home here.
+    pub fn admits(&self, user: &UserId, app: &ClientApp) -> bool {
+        let now = self.app_of(user.app());
+        now.is_some_and(|now| now.admits_sessions_of(app)) && self.is_home(user)
+    }
+
     /// Where clients of a domain connect to; empty for an unknown one.
     pub fn ws_urls(&self, domain: &DomainName) -> &[String] {
         self.topology()

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Overrides;
+use crate::config::{Overrides, bind_address};
 
 /// A messaging node: clients connect over WebSocket, messages reach them once or are kept until they come.
 #[derive(Debug, Parser)]
@@ -61,9 +61,9 @@ pub(crate) struct MetaArgs {
     /// The meta document (YAML)
     #[arg(long, value_name = "META.yml")]
     pub(crate) config: PathBuf,
-    /// Where nodes ask for the document
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000")]
-    pub(crate) bind: SocketAddr,
+    /// Where nodes ask for the document, instead of server.port in it; without either 127.0.0.1:9000
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub(crate) bind: Option<SocketAddr>,
 }
 
 /// Which configuration.
@@ -72,6 +72,10 @@ pub(crate) struct ConfigFileArgs {
     /// The configuration file (YAML)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    bind_address(text).map_err(|wrong| format!("{}; allowed: {}", wrong.what, wrong.allowed))
 }
 
 impl Cli {
@@ -150,12 +154,17 @@ mod tests {
         assert_eq!(command(&["migrate", "--config", "a.yml"]).unwrap(), migrate);
         let meta = MetaArgs {
             config: "m.yml".into(),
-            bind: "127.0.0.1:9000".parse().unwrap(),
+            bind: None,
         };
         assert_eq!(
             command(&["meta", "--config", "m.yml"]).unwrap(),
             Command::Meta(meta)
         );
+        let bound = command(&["meta", "--config", "m.yml", "--bind", "localhost:0"]).unwrap();
+        let Command::Meta(args) = bound else {
+            panic!("not meta: {bound:?}")
+        };
+        assert_eq!(args.bind, Some("127.0.0.1:0".parse().unwrap()));
         for bare in ["check", "migrate", "meta"] {
             assert_eq!(
                 command(&[bare]).unwrap_err().kind(),
@@ -167,7 +176,8 @@ mod tests {
 
     #[test]
     fn wrong_usage_exits_with_2_and_help_with_0() {
-        let wrong: [&[&str]; 5] = [
+        let wrong: [&[&str]; 6] = [
+            &["meta", "--config", "m.yml", "--bind", "nowhere"],
             &["sreve"],
             &["--bnd", "x"],
             &["check", "--bind", "x"],

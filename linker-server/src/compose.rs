@@ -9,13 +9,15 @@ use linker_actors::adapter::postgres::PostgresOptions;
 use linker_actors::adapter::rabbitmq::{RabbitBus, RabbitOptions};
 use linker_actors::adapter::redis::RedisOptions;
 use linker_actors::adapter::sqlite::OpenOptions;
+use linker_actors::core::app::ClientApps;
 use linker_actors::core::directory::Directory;
 use linker_actors::core::id::AppName;
 use linker_actors::core::port::Authenticator;
 use linker_actors::core::session::SessionConfig;
-use linker_actors::{Linker, LinkerBuilder, NodeConfig};
+use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
-use crate::config::{BusBackend, Config, Mistakes, Place, PresenceBackend, StoreLocation, Wrong};
+use crate::config::{BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, Wrong};
+use crate::meta;
 
 /// Where the store is.
 pub(crate) enum StorePlace<'c> {
@@ -37,11 +39,11 @@ pub(crate) fn store_place(config: &Config) -> StorePlace<'_> {
 /// Who checks the logins of each app.
 pub(crate) fn authenticators(
     config: &Config,
-    directory: &Directory,
+    apps: &ClientApps,
 ) -> Result<HashMap<AppName, Arc<dyn Authenticator>>, Mistakes> {
     let place = config.client_apps.place.clone().unwrap_or(Place::Default);
     let mut authenticators = HashMap::new();
-    for app in directory.apps().iter() {
+    for app in apps.iter() {
         let authenticator = for_method(&app.auth).map_err(|error| {
             let wrong = Wrong::new(
                 format!("{}: {error}", app.app_name),
@@ -54,20 +56,34 @@ pub(crate) fn authenticators(
     Ok(authenticators)
 }
 
-/// Everything but the sockets.
+/// Everything but the sockets. Without a `directory` it is a meta server's.
 pub(crate) fn builder(
     config: &Config,
-    directory: Directory,
+    directory: Option<Directory>,
     public_url: String,
 ) -> Result<LinkerBuilder, Mistakes> {
-    let authenticators = authenticators(config, &directory)?;
     let node_config = node_config(config);
     let sessions_per_user = node_config.sessions_per_user;
     let mut builder = Linker::builder()
         .node_name(config.node.name.clone())
-        .directory(directory)
         .config(node_config)
         .public_url(public_url);
+    if let Some(directory) = directory {
+        for (app, authenticator) in authenticators(config, directory.apps())? {
+            builder = builder.authenticator(app, authenticator);
+        }
+        builder = builder.directory(directory);
+    } else if let Some(MetaSource::Server { url, refresh }) = &config.meta {
+        let own_apps = meta::own_apps(config)?;
+        for (app, authenticator) in authenticators(config, &own_apps)? {
+            builder = builder.authenticator(app, authenticator);
+        }
+        let meta = MetaServer::new(url, config.node.domain.clone())
+            .refresh(*refresh)
+            .own_apps(own_apps)
+            .keep_in(&config.server.data_dir);
+        builder = builder.meta_server(meta);
+    }
     builder = match store_place(config) {
         StorePlace::File(path) => {
             let options = OpenOptions {
@@ -96,9 +112,6 @@ pub(crate) fn builder(
             Mistakes::one(Place::Default, "bus.url", wrong)
         })?;
         builder = builder.bus(Arc::new(bus));
-    }
-    for (app, authenticator) in authenticators {
-        builder = builder.authenticator(app, authenticator);
     }
     Ok(builder)
 }

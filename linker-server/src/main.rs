@@ -5,6 +5,7 @@ mod compose;
 mod config;
 mod http;
 mod meta;
+mod process;
 mod serve;
 mod telemetry;
 
@@ -41,10 +42,7 @@ fn main() -> ExitCode {
             Ok(config) => serve::migrate(&config),
             Err(mistakes) => refuse(&mistakes, MISUSED),
         },
-        Command::Meta(_) => {
-            eprintln!("linker-server meta: the meta server is not built into this node yet");
-            ExitCode::from(MISUSED)
-        }
+        Command::Meta(args) => meta::run(&args),
     }
 }
 
@@ -52,7 +50,12 @@ fn main() -> ExitCode {
 fn check(file: &Path) -> Result<Vec<String>, Mistakes> {
     let config = load(Some(file), &Overrides::default())?;
     let (directory, warnings) = meta::directory(&config, String::new())?;
-    compose::authenticators(&config, &directory)?;
+    let apps = match &directory {
+        Some(directory) => directory.apps(),
+        // Those of the meta document are checked when it comes.
+        None => &meta::own_apps(&config)?,
+    };
+    compose::authenticators(&config, apps)?;
     Ok(warnings)
 }
 

@@ -1,7 +1,7 @@
 //! `serve` and `migrate`: from a configuration to an exit code.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use linker_actors::adapter::postgres;
@@ -11,40 +11,9 @@ use linker_actors::{DataDir, Linker};
 use crate::compose::StorePlace;
 use crate::config::{Config, StoreLocation};
 use crate::http::{admin, client};
+use crate::process::{Failure, exit, listen, stop_signal};
 use crate::telemetry::Telemetry;
-use crate::{FAILED, MISUSED, compose, meta};
-
-/// A failure, and the exit code it ends with.
-struct Failure {
-    code: u8,
-    message: String,
-}
-
-impl Failure {
-    fn at_run_time(message: impl ToString) -> Self {
-        Self {
-            code: FAILED,
-            message: message.to_string(),
-        }
-    }
-
-    fn misuse(message: impl ToString) -> Self {
-        Self {
-            code: MISUSED,
-            message: message.to_string(),
-        }
-    }
-}
-
-fn exit(result: Result<(), Failure>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message }) => {
-            eprintln!("linker-server: {message}");
-            ExitCode::from(code)
-        }
-    }
-}
+use crate::{compose, meta};
 
 /// Runs a node until it is told to stop.
 pub(crate) fn run(config: Config) -> ExitCode {
@@ -79,23 +48,6 @@ pub(crate) fn migrate(config: &Config) -> ExitCode {
 fn lock(config: &Config) -> Result<DataDir, Failure> {
     let holder = format!("node {} (process {})", config.node.name, std::process::id());
     DataDir::lock(&config.server.data_dir, &holder).map_err(Failure::at_run_time)
-}
-
-fn listen(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::at_run_time(format!(
-            "cannot listen on {key} {address}: {error}; is another process there? Name another address by {key}"
-        ))
-    };
-    let socket = socket2_listener(address).map_err(failed)?;
-    let bound = socket.local_addr().map_err(failed)?;
-    Ok((socket, bound))
-}
-
-fn socket2_listener(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
@@ -148,15 +100,4 @@ fn announce(ws: SocketAddr, admin: SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "linker ready ws=ws://{ws}/ws admin=http://{admin}")?;
     out.flush()
-}
-
-async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -56,7 +56,8 @@ impl Telemetry {
     }
 }
 
-fn start_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
+/// Logs to standard error from now on.
+pub(crate) fn start_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
     let mut filter = EnvFilter::try_new(&config.level)?;
     for (target, level) in QUIET {
         if !config.level.contains(target) {

@@ -1,6 +1,8 @@
 //! Adapters: how the ports of linker-core are kept, one folder a backend. None of them knows an actor.
 
 pub mod auth;
+#[cfg(any(feature = "auth", feature = "meta"))]
+pub(crate) mod http;
 #[cfg(feature = "postgres")]
 pub(crate) mod late;
 pub mod memory;

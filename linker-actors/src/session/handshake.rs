@@ -20,6 +20,8 @@ struct Open {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
     draining: bool,
+    /// Nobody is known yet who could log in.
+    waiting: bool,
 }
 
 impl Admission {
@@ -42,6 +44,17 @@ impl Admission {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).draining = true;
     }
 
+    /// Nobody comes in until [`Admission::let_in`].
+    #[cfg(feature = "meta")]
+    pub(crate) fn wait(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).waiting = true;
+    }
+
+    /// There are client apps now.
+    pub(crate) fn let_in(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).waiting = false;
+    }
+
     /// Connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).all
@@ -59,6 +72,12 @@ impl Admission {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.draining {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "the node is going away"));
+        }
+        if open.waiting {
+            return Err((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the node waits for its meta document",
+            ));
         }
         if self.max_connections > 0 && open.all >= self.max_connections {
             return Err((

@@ -355,9 +355,14 @@ impl SessionShell {
             return;
         };
         let node = &self.worker.node;
-        let authenticator = node.authenticator(&app.app_name);
+        let authenticator = node.authenticators.of(&app.app_name);
         node.backend.spawn(async move {
-            let result = authenticator.authenticate(credentials).await;
+            let result = match authenticator {
+                Some(authenticator) => authenticator.authenticate(credentials).await,
+                None => Err(linker_core::port::AuthError::Unavailable(
+                    "the client apps have just changed; log in again".to_owned(),
+                )),
+            };
             // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::Authenticated(result));
         });
@@ -373,6 +378,10 @@ impl SessionShell {
         let entry = Arc::new(entry);
         node.sessions.insert(Arc::clone(&entry));
         self.entry = Some(Arc::clone(&entry));
+        // A directory that came into force before this was in the table has not seen it.
+        if !self.core.is_admitted_by(&node.directory()) {
+            crate::presence::close(&entry, CloseCode::GoingAway);
+        }
         self.worker.register(entry);
     }
 

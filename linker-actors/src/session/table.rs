@@ -74,6 +74,17 @@ impl SessionTable {
             .cloned()
     }
 
+    /// The sessions of all users that are `meant`. One part of the table is locked at a time.
+    pub(crate) fn of_users(&self, meant: impl Fn(&UserId) -> bool) -> Vec<Arc<SessionEntry>> {
+        let mut found = Vec::new();
+        for stripe in &self.stripes {
+            let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            let users = stripe.iter().filter(|(user, _)| meant(user));
+            found.extend(users.flat_map(|(_, sessions)| sessions.iter().cloned()));
+        }
+        found
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<SessionEntry>> {
         let mut all = Vec::with_capacity(self.len());
         for stripe in &self.stripes {

@@ -21,6 +21,8 @@ mod faulty_store;
 #[cfg(feature = "hosted")]
 mod harness;
 mod memory_bus;
+#[cfg(all(feature = "meta", feature = "hosted"))]
+mod meta;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "rabbitmq")]

@@ -2,11 +2,13 @@
 //! it valid.
 
 mod client_app;
+mod directory;
 mod document;
 mod finding;
 mod validate;
 
 pub use client_app::validate_client_apps;
+pub use directory::MetaUnfit;
 pub use document::{
     ClientAppDocument, DistributionDocument, DomainDocument, JwtDocument, LinkDocument, MetaDocument,
     MetaServerDocument,

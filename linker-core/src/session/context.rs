@@ -52,9 +52,9 @@ impl FrameContext<'_> {
         self.user
     }
 
-    /// The sender's client app.
+    /// The sender's client app, as it is now: its master may be another one than at login.
     pub fn app(&self) -> &Arc<ClientApp> {
-        self.app
+        self.directory.app_of(self.user.app()).unwrap_or(self.app)
     }
 
     /// What the sender asked for at login.

@@ -66,21 +66,46 @@ pub(super) fn check(request: &AuthRequest<'_>, directory: &Directory) -> Result<
         let message = format!("`userId`: users of this app are called {}-<number>", app.app_name);
         return Err(Refusal::new(ErrorCode::WrongApp, message));
     }
-    let Some(home) = directory.home_of(&user) else {
-        let message = format!("`userId`: no distribution covers {user}");
-        return Err(Refusal::new(ErrorCode::UnknownDomain, message));
-    };
-    if !directory.is_home(&user) {
-        let error = FrameError::new(ErrorCode::WrongDomain, format!("{user} lives in {home}"));
-        return Err(Refusal {
-            error,
-            urls: directory.ws_urls(home).to_vec(),
-        });
-    }
+    check_home(&user, directory)?;
     Ok(Candidate {
         app: Arc::clone(app),
         user,
         options: request.options,
+    })
+}
+
+/// The directory may have changed while the app's authenticator was asked: what was checked before has to hold still.
+pub(super) fn check_again(candidate: &Candidate, directory: &Directory) -> Result<(), Refusal> {
+    let Candidate { app, user, .. } = candidate;
+    let Some(now) = directory
+        .app_of(user.app())
+        .filter(|now| now.app_id == app.app_id)
+    else {
+        return Err(Refusal::new(
+            ErrorCode::UnknownApp,
+            "`appId`: no client app has this id any more",
+        ));
+    };
+    check_home(user, directory)?;
+    if !now.admits_sessions_of(app) {
+        let message = "how this app's users log in has just been changed; log in again";
+        return Err(Refusal::new(ErrorCode::AuthUnavailable, message));
+    }
+    Ok(())
+}
+
+fn check_home(user: &UserId, directory: &Directory) -> Result<(), Refusal> {
+    let Some(home) = directory.home_of(user) else {
+        let message = format!("`userId`: no distribution covers {user}");
+        return Err(Refusal::new(ErrorCode::UnknownDomain, message));
+    };
+    if directory.is_home(user) {
+        return Ok(());
+    }
+    let error = FrameError::new(ErrorCode::WrongDomain, format!("{user} lives in {home}"));
+    Err(Refusal {
+        error,
+        urls: directory.ws_urls(home).to_vec(),
     })
 }
 

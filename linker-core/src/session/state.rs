@@ -12,6 +12,7 @@ use super::rate::{TokenBucket, Verdict};
 use crate::clock::Now;
 use crate::code::{CloseCode, ErrorCode, FrameError};
 use crate::custody::Delivery;
+use crate::directory::Directory;
 use crate::envelope::Feature;
 use crate::frame::{AuthRequest, ClientFrame, ServerFrame};
 use crate::id::UserId;
@@ -89,6 +90,12 @@ impl Session {
     /// Whether frames are still handled: no close frame was sent.
     pub fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::Closing(_) | Phase::Ended)
+    }
+
+    /// Whether who has logged in here could log in by this directory too; true of who has not.
+    pub fn is_admitted_by(&self, directory: &Directory) -> bool {
+        let login = self.login.as_ref();
+        login.is_none_or(|login| directory.admits(&login.user, &login.app))
     }
 
     /// Something came from the client, be it a pong.
@@ -242,6 +249,11 @@ impl Session {
         let Phase::Checking(candidate) = std::mem::replace(&mut self.phase, Phase::Registering) else {
             return;
         };
+        let result = result.map_err(|error| FrameError::from(&error).into());
+        let result = result.and_then(|believed| {
+            login::check_again(&candidate, cx.directory)?;
+            Ok(believed)
+        });
         match result {
             Ok(believed) => {
                 let Candidate { app, user, options } = *candidate;
@@ -264,8 +276,7 @@ impl Session {
                     replay: options.replay,
                 });
             }
-            Err(error) => {
-                let refusal = FrameError::from(&error).into();
+            Err(refusal) => {
                 self.refuse(&candidate.app.app_id, &candidate.user.to_string(), refusal, cx);
             }
         }

@@ -11,6 +11,7 @@ mod bus_codec;
 mod codec_roundtrip;
 mod custody_laws;
 mod custody_nodes;
+mod directory_change;
 mod directory_laws;
 mod distribution_laws;
 mod duration_laws;

@@ -1,8 +1,8 @@
-//! `presence`, `bus`, `store`, `meta`: what a node leans on.
+//! `presence`, `bus`, `store`: what a node leans on.
 
 use std::path::PathBuf;
 
-use super::mistake::{Place, Wrong};
+use super::mistake::Wrong;
 use super::reader::Section;
 use super::secret::Secret;
 
@@ -45,15 +45,6 @@ pub(crate) enum StoreLocation {
     SqliteFile(PathBuf),
     /// `postgres://…`: a PostgreSQL database, which all nodes of a domain share. It may hold a password.
     Postgres(Secret),
-}
-
-/// The meta document (`meta.file`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MetaFile {
-    /// Resolved: relative to the configuration file's folder when given there.
-    pub(crate) path: PathBuf,
-    /// Where it was named, for what is found wrong in it.
-    pub(crate) place: Place,
 }
 
 impl PresenceBackend {
@@ -180,14 +171,4 @@ fn store_location(text: &str) -> Result<StoreLocation, Wrong> {
         Some(path) if path.contains('?') => Err(Wrong::new("the url has parameters", STORE_ALLOWED)),
         Some(path) => Ok(StoreLocation::SqliteFile(PathBuf::from(path))),
     }
-}
-
-/// Reads `meta`: of one node only `file`. Also answers whether a document is named at all, be it one that is refused.
-pub(super) fn read_meta(root: &mut Section<'_>) -> (Option<MetaFile>, bool) {
-    root.section("meta", |section| {
-        let file = section.path("file");
-        super::unbuilt::refuse_meta_server(section);
-        let is_named = section.has("file") || section.has("url");
-        (file.map(|(path, place)| MetaFile { path, place }), is_named)
-    })
 }

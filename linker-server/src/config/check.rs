@@ -12,7 +12,7 @@ use super::mistake::{Wrong, shown};
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// An address to listen on: `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 asks the system for a free one.
-pub(super) fn bind_address(text: &str) -> Result<SocketAddr, Wrong> {
+pub(crate) fn bind_address(text: &str) -> Result<SocketAddr, Wrong> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     local.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)).or_else(|| text.parse().ok()).ok_or_else(
         || {
@@ -48,6 +48,15 @@ pub(super) fn http_url(text: &str) -> Result<String, Wrong> {
         "http://HOST/PATH or https://HOST/PATH, without user and fragment",
     )?;
     Ok(text.to_owned())
+}
+
+/// An `http://` or `https://` url of a meta server, under which its paths begin.
+pub(super) fn meta_url(text: &str) -> Result<String, Wrong> {
+    const ALLOWED: &str = "http://HOST:PORT or https://HOST:PORT, without user, query and fragment";
+    if url(text, &["http", "https"], ALLOWED)?.has_query() {
+        return Err(Wrong::new("the url has a query", ALLOWED));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// A url of one of `schemes` with a host. The url is never repeated: there may be a password in it.

@@ -7,7 +7,7 @@ use super::mistake::{Mistakes, Place, Wrong};
 use super::reader::{Reading, Section};
 use super::surroundings::Surroundings;
 use super::yaml::{self, Entry, Node, Value};
-use super::{Config, variables};
+use super::{Config, TelemetryConfig, variables};
 
 /// The largest configuration file that is read, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -45,6 +45,24 @@ pub(crate) fn load(
     }
     let config = Section::read_layers(&reading, String::new(), place, layers, |root| {
         Config::read(root, file.is_some())
+    });
+    reading.finish(config)
+}
+
+/// What the environment says about logs, for a command that reads no configuration file.
+///
+/// # Errors
+/// Every mistake in a variable of that section. All other variables are a node's and not looked at.
+pub(crate) fn telemetry(surroundings: &dyn Surroundings) -> Result<TelemetryConfig, Mistakes> {
+    let reading = Reading::new(surroundings, None);
+    let (mut layers, _) = variables::layers(surroundings.variables());
+    layers.retain(|entries| {
+        entries
+            .iter()
+            .all(|entry| entry.key.eq_ignore_ascii_case("telemetry"))
+    });
+    let config = Section::read_layers(&reading, String::new(), Place::Default, layers, |root| {
+        root.section("telemetry", TelemetryConfig::read)
     });
     reading.finish(config)
 }

@@ -14,6 +14,7 @@ mod duration;
 mod jwt;
 mod limit;
 mod load;
+mod meta;
 mod mistake;
 mod nearest;
 mod node;
@@ -31,19 +32,19 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backend::{BusBackend, MetaFile, PresenceBackend, StoreConfig, StoreLocation};
+pub(crate) use backend::{BusBackend, PresenceBackend, StoreConfig, StoreLocation};
 pub(crate) use byte_size::ByteSize;
+pub(crate) use check::bind_address;
 pub(crate) use client_app::ClientAppsConfig;
 pub(crate) use limit::{HeartbeatConfig, LimitsConfig};
-pub(crate) use load::{Overrides, load};
+pub(crate) use load::{Overrides, load, telemetry};
+pub(crate) use meta::{MetaFile, MetaSource};
 pub(crate) use mistake::{Mistake, Mistakes, Place, Wrong};
 pub(crate) use node::NodeConfig;
 pub(crate) use reliable::ReliableConfig;
 pub(crate) use secret::Secret;
 pub(crate) use server::ServerConfig;
-pub(crate) use surroundings::ProcessSurroundings;
-#[cfg(test)]
-pub(crate) use surroundings::Surroundings;
+pub(crate) use surroundings::{ProcessSurroundings, Surroundings};
 pub(crate) use telemetry::{LogFormat, TelemetryConfig};
 
 use reader::Section;
@@ -57,7 +58,7 @@ pub(crate) struct Config {
     pub(crate) bus: BusBackend,
     pub(crate) store: StoreConfig,
     /// The meta document, where there is one; whoever reads it checks that `client_apps` stand in one of the two only.
-    pub(crate) meta: Option<MetaFile>,
+    pub(crate) meta: Option<MetaSource>,
     pub(crate) client_apps: ClientAppsConfig,
     pub(crate) reliable: ReliableConfig,
     pub(crate) limits: LimitsConfig,
@@ -74,7 +75,7 @@ impl Config {
         let bus = root.section("bus", BusBackend::read);
         let store = root.section("store", StoreConfig::read);
         backend::check_together(root, &presence, &bus, &store);
-        let (meta, has_meta) = backend::read_meta(root);
+        let (meta, has_meta) = meta::read(root);
         let client_apps = ClientAppsConfig::read(root, has_file, has_meta);
         let reliable = root.section("reliable", ReliableConfig::read);
         unbuilt::refuse_login(root);

@@ -11,7 +11,6 @@ use super::yaml::Value;
 const ABSENT: &str = "no such key";
 const LOGIN_EXPIRES_IN: Duration = Duration::from_secs(60 * 60);
 const LOGIN_PER_SECOND_PER_ADDRESS: u64 = 20;
-const META_REFRESH: Duration = Duration::from_secs(5);
 
 /// Refuses `login`.
 pub(super) fn refuse_login(root: &mut Section<'_>) {
@@ -46,19 +45,6 @@ pub(super) fn refuse_tls(server: &mut Section<'_>) {
 /// Refuses `telemetry.otlpUrl`.
 pub(super) fn refuse_otlp(telemetry: &mut Section<'_>) {
     refuse_key(telemetry, "otlpUrl", "export over OTLP");
-}
-
-/// Refuses `meta.url` and what goes with it.
-pub(super) fn refuse_meta_server(meta: &mut Section<'_>) {
-    if meta.has("url") && meta.has("file") {
-        meta.wrong("url", Wrong::new("file is given too", "file or url, not both"));
-    }
-    if meta.find("url").is_some() {
-        meta.wrong("url", Wrong::not_built("following a meta server", "file"));
-    }
-    only_default(meta, "refresh", "following a meta server", "5s", |text| {
-        duration::parse(text).map(|given| given == META_REFRESH)
-    });
 }
 
 fn refuse_key(section: &mut Section<'_>, name: &'static str, what: &str) {

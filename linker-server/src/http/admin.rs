@@ -70,18 +70,17 @@ async fn live() -> HttpResponse {
 
 async fn ready(admin: web::Data<Admin>) -> HttpResponse {
     let health = admin.linker.health();
+    let is_ready = health.is_ready();
     let mut checks = Map::new();
     // What one node has inside of it cannot be away.
     for part in ["bus", "cluster", "meta", "drain"] {
         checks.insert(part.into(), Value::from("ok"));
     }
-    for (part, wrong) in &health.checks {
-        checks.insert(
-            (*part).into(),
-            Value::from(wrong.clone().unwrap_or_else(|| "ok".into())),
-        );
+    for (part, wrong) in health.checks {
+        let said = wrong.or_else(|| health.notes.get(part).cloned());
+        checks.insert(part.into(), said.map_or_else(|| "ok".into(), Value::from));
     }
-    if health.is_ready() {
+    if is_ready {
         HttpResponse::Ok().json(json!({"status": "ok", "checks": checks}))
     } else {
         HttpResponse::ServiceUnavailable().json(json!({"status": "unavailable", "checks": checks}))

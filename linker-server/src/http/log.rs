@@ -7,7 +7,7 @@ use tracing::Span;
 use tracing_actix_web::{DefaultRootSpanBuilder, RootSpanBuilder};
 
 /// Says at level `debug` how a request was answered: a probe every second is no news.
-pub(super) struct RequestLog;
+pub(crate) struct RequestLog;
 
 impl RootSpanBuilder for RequestLog {
     fn on_request_start(request: &ServiceRequest) -> Span {

@@ -4,3 +4,5 @@ pub(crate) mod admin;
 pub(crate) mod client;
 mod log;
 mod web;
+
+pub(crate) use log::RequestLog;

@@ -15,4 +15,5 @@ mod faults;
 mod harness;
 mod http;
 mod kill9;
+mod meta;
 mod wire;

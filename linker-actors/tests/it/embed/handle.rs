@@ -1,16 +1,11 @@
 //! What a host does by the handle.
 
-use std::sync::Arc;
-
-use linker_actors::core::app::ClientApps;
 use linker_actors::core::code::{ErrorCode, FrameError};
-use linker_actors::core::directory::Directory;
-use linker_actors::core::network::Domain;
 use linker_actors::{Event, SendError, SendState};
 use serde_json::json;
 
 use super::{node, outgoing, spec};
-use crate::harness::{Client, Node, WAIT, apps, auth, eventually, message, user};
+use crate::harness::{Client, Node, WAIT, eventually, user};
 
 fn refused<T>(result: Result<T, SendError>) -> ErrorCode {
     match result {
@@ -168,26 +163,6 @@ async fn a_subscriber_hears_of_users_and_messages() {
     assert_eq!(disconnected, Some(Event::UserDisconnected(user("ANZ-2"))));
     let sent = node.handle.send(user("ANZ-2"), outgoing(1)).await.expect("sent");
     assert_eq!(events.next().await, Some(Event::MessageStored(sent.id)));
-}
-
-#[tokio::test]
-async fn another_directory_is_worked_with_at_once() {
-    let node = node().await;
-    let mut stays = Client::login(&node, "XYZ-1").await;
-    let [anz, _, _] = apps();
-    let domain = Domain::named("elsewhere".parse().expect("a domain name"));
-    let apps = Arc::new(ClientApps::new(vec![anz]).expect("one app"));
-    node.handle
-        .set_directory(Directory::single(domain, apps))
-        .await
-        .expect("it runs");
-    assert_eq!(Client::refused(&node, auth("XYZ-2")).await.code(), "UNKNOWN_APP");
-    stays.send(message("XYZ-3", 1));
-    assert_eq!(stays.expect("ERROR").await.code(), "UNKNOWN_USER");
-    assert_eq!(
-        refused(node.handle.send(user("XYZ-1"), outgoing(1)).await),
-        ErrorCode::UnknownUser
-    );
 }
 
 #[tokio::test]

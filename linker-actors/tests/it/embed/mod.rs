@@ -1,5 +1,6 @@
 //! The library's own door: the handle, message types of a host's own, and nodes inside other programs.
 
+mod directory;
 mod failure;
 mod handle;
 mod message_types;

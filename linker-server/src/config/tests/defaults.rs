@@ -4,7 +4,7 @@ use std::time::Duration;
 use linker_core::app::AuthMethod;
 
 use super::{APP, FILE, Start};
-use crate::config::{ByteSize, LogFormat, Place, StoreLocation};
+use crate::config::{ByteSize, LogFormat, MetaSource, Place, StoreLocation};
 
 /// Every key of the contract with its documented default.
 pub(super) const SPELLED_OUT: &str = "
@@ -151,7 +151,9 @@ clientApps:
 fn a_meta_document_may_bring_the_client_apps() {
     let config = Start::with("meta: {file: meta.yml}").config();
     assert!(config.client_apps.apps.is_empty());
-    let meta = config.meta.unwrap();
+    let Some(MetaSource::File(meta)) = config.meta else {
+        panic!("no file: {:?}", config.meta)
+    };
     // Named in the file, so relative to the file.
     assert_eq!(meta.path, Path::new("/etc/linker/meta.yml"));
     assert_eq!(
@@ -160,6 +162,26 @@ fn a_meta_document_may_bring_the_client_apps() {
             name: FILE.into(),
             line: Some(1)
         }
+    );
+}
+
+#[test]
+fn a_meta_server_may_bring_the_client_apps_and_is_asked_every_5_s() {
+    let config = Start::with("meta: {url: 'http://localhost:9000/'}").config();
+    assert!(config.client_apps.apps.is_empty());
+    let expected = |refresh| MetaSource::Server {
+        url: "http://localhost:9000".into(),
+        refresh,
+    };
+    assert_eq!(config.meta, Some(expected(Duration::from_secs(5))));
+    let config = Start::without_file()
+        .and_variable("LINKER__META__URL", "http://localhost:9000")
+        .and_variable("LINKER__META__REFRESH", "250ms")
+        .config();
+    assert_eq!(config.meta, Some(expected(Duration::from_millis(250))));
+    assert!(
+        config.client_apps.apps.is_empty(),
+        "the demo app is for nodes without a network"
     );
 }
 

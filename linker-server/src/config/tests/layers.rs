@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::{APP, Start};
-use crate::config::Overrides;
+use crate::config::{MetaSource, Overrides, telemetry};
 
 #[test]
 fn a_variable_wins_over_the_file_and_a_flag_over_both() {
@@ -85,7 +85,22 @@ fn paths_of_variables_are_relative_to_the_process() {
     let config = Start::with("node: {}")
         .and_variable("LINKER__META__FILE", "meta.yml")
         .config();
-    assert_eq!(config.meta.map(|meta| meta.path), Some(PathBuf::from("meta.yml")));
+    let Some(MetaSource::File(meta)) = config.meta else {
+        panic!("no file: {:?}", config.meta)
+    };
+    assert_eq!(meta.path, PathBuf::from("meta.yml"));
+}
+
+#[test]
+fn what_reads_no_file_takes_its_logs_from_the_environment_and_leaves_the_rest_to_nodes() {
+    let start = Start::without_file()
+        .and_variable("LINKER__TELEMETRY__LEVEL", "debug")
+        .and_variable("LINKER__SERVER__BIND", "nonsense")
+        .and_variable("LINKER__NO_SUCH_KEY", "1");
+    assert_eq!(telemetry(&start.surroundings).unwrap().level, "debug");
+    let wrong = start.and_variable("LINKER__TELEMETRY__FORMAT", "pretty");
+    let mistakes = telemetry(&wrong.surroundings).unwrap_err().to_string();
+    assert!(mistakes.contains("telemetry.format"), "{mistakes}");
 }
 
 #[test]

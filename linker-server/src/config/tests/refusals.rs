@@ -1,6 +1,6 @@
 use super::{APP, Start, mistake};
 
-const REFUSED: [(&str, &str); 17] = [
+const REFUSED: [(&str, &str); 21] = [
     (
         "presence: {url: 'mongo://joe:hunter2@r'}",
         "presence.url: an unknown kind of url; allowed: memory, redis://HOST",
@@ -29,9 +29,16 @@ const REFUSED: [(&str, &str); 17] = [
     ),
     ("store: {url: sqlite3}", "store.url: an unknown kind of url"),
     (
-        "meta: {refresh: 9s}",
-        "meta.refresh: following a meta server is not built into this node yet",
+        "meta: {url: 'http://joe:hunter2@h:9000'}",
+        "meta.url: the url has a user or a password in it; allowed: http://HOST:PORT or https://HOST:PORT",
     ),
+    (
+        "meta: {url: 'http://h:9000/?key=hunter2'}",
+        "meta.url: the url has a query",
+    ),
+    ("meta: {url: 'tcp://h:9000'}", "meta.url: not a http or https url"),
+    ("meta: {url: h, refresh: 5s}", "meta.url: not a http or https url"),
+    ("meta: {refresh: 1ms}", "meta.refresh: 1ms is out of range"),
     (
         "login: {keyFile: k}",
         "login.keyFile: POST /api/v1/login is not built into this node yet; allowed: no such key",
@@ -75,16 +82,11 @@ fn what_is_not_built_is_refused_by_name_and_never_with_a_password() {
 }
 
 #[test]
-fn a_meta_server_is_refused_and_nothing_is_missing_besides() {
-    let lines = Start::with("meta: {url: 'http://localhost:9000'}").mistakes();
+fn a_meta_document_comes_from_a_file_or_a_server_not_both() {
+    let lines = Start::with("meta: {url: 'http://localhost:9000', file: m.yml}").mistakes();
     assert_eq!(
         lines,
-        ["node.yml:1: meta.url: following a meta server is not built into this node yet; allowed: file"]
-    );
-    let lines = Start::with("meta: {url: 'http://localhost:9000', file: m.yml}").mistakes();
-    assert!(
-        lines[0].contains("meta.url: file is given too; allowed: file or url, not both"),
-        "{lines:#?}"
+        ["node.yml:1: meta.url: file is given too; allowed: file or url, not both"]
     );
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::{Finished, run};
 
 /// The seed's sample, with the indentation that its page lost.
-const SEED: &str = "
+pub(crate) const SEED: &str = "
 spring:
   profiles: development
 server:

@@ -1,7 +1,7 @@
 //! The command line: what it prints, how it ends, and what it refuses.
 
 mod check;
-mod check_meta;
+pub(crate) mod check_meta;
 mod data_folder;
 mod environment;
 mod logs;

@@ -8,6 +8,7 @@ mod config;
 mod domain;
 mod frames;
 mod http;
+mod meta_server;
 mod node;
 mod raw;
 #[allow(
@@ -29,6 +30,7 @@ pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced, with,
 };
 pub(crate) use http::{Metrics, Response, get, request};
+pub(crate) use meta_server::MetaServer;
 pub(crate) use node::{Finished, Node, run, run_on_read_only_disk, run_with};
 pub(crate) use raw::{Dial, Raw, Received, Wire, handshake, upgrade_status, upgrade_status_if_any};
 pub(crate) use services::{Broker, PrivatePostgres, PrivateRedis, Proxy, SECRET, host_of};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Metrics, NodeConfig, Response, WAIT, eventually, get};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_linker-server");
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_linker-server");
 
 /// Lines of the node's log that a failing test shows.
 const LOG_LINES_SHOWN: usize = 80;
@@ -338,7 +338,7 @@ fn on_disk(folder: &Path, options: &str) -> Command {
 }
 
 /// A command without anything in its environment that would configure the node.
-fn clean_command(program: &Path) -> Command {
+pub(super) fn clean_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy().to_uppercase();
@@ -358,7 +358,7 @@ fn stderr_of(home: &Path, launch: u32) -> PathBuf {
     home.join(format!("stderr-{launch}.log"))
 }
 
-fn read_lossy(path: &Path) -> String {
+pub(super) fn read_lossy(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 

@@ -1,7 +1,5 @@
 //! Asking an HTTP service of the operator's (`authUrl`) who may log in.
 
-mod tls;
-
 #[cfg(test)]
 mod tests;
 
@@ -10,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use linker_core::port::{AuthError, Authenticator, BoxFuture, Credentials, Login};
-use reqwest::{Client, Response, Url, redirect};
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Client, Url};
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+
+use crate::adapter::http::{self, ReadFault, error_chain, tls_for};
 
 /// Questions that one authenticator may have under way; more wait, within their own time.
 const IN_FLIGHT_MAX: usize = 64;
@@ -67,24 +67,15 @@ impl CallbackAuthenticator {
     /// [`CallbackConfigError`] when `url` is not one that can be posted to, or TLS cannot be set up.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, CallbackConfigError> {
         let url = parse_url(url)?;
-        // A host without certificates can still ask a service by plain HTTP.
-        let tls = match url.scheme() {
-            "https" => tls::trusting_the_system(),
-            _ => tls::trusting(RootCertStore::empty()),
-        }
-        .map_err(|error| CallbackConfigError::Tls(error.to_string()))?;
+        let tls = tls_for(&url).map_err(|error| CallbackConfigError::Tls(error.to_string()))?;
         Self::with_tls(url, timeout, tls)
     }
 
     fn with_tls(url: Url, timeout: Duration, tls: ClientConfig) -> Result<Self, CallbackConfigError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
+        let client = http::client(tls)
             .connect_timeout(timeout)
             .pool_idle_timeout(IDLE_CONNECTION_TIME_MAX)
             .pool_max_idle_per_host(IN_FLIGHT_MAX)
-            .user_agent(concat!("linker/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| CallbackConfigError::Client(error_chain(&error)))?;
         Ok(Self {
@@ -108,7 +99,7 @@ impl CallbackAuthenticator {
         if !status.is_success() && !status.is_client_error() {
             return Err(Fault::Status(status.as_u16()));
         }
-        let body = read_bounded(response).await?;
+        let body = http::read_bounded(response, ANSWER_LEN_MAX).await?;
         let verdict = serde_json::from_slice(&body).map_err(|_| Fault::Content(status.as_u16()))?;
         Ok(Answer {
             success: status.is_success(),
@@ -171,17 +162,6 @@ fn parse_url(text: &str) -> Result<Url, CallbackConfigError> {
         "http" | "https" => Ok(url),
         _ => Err(CallbackConfigError::Url("another scheme".to_owned())),
     }
-}
-
-async fn read_bounded(mut response: Response) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > ANSWER_LEN_MAX {
-            return Err(Fault::TooLong);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 #[derive(Serialize)]
@@ -249,18 +229,15 @@ impl Fault {
 
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
-        Self::Transport(error_chain(&error.without_url()))
+        Self::Transport(http::describe(error))
     }
 }
 
-/// The error's own text is only "error sending request"; what happened is in its sources.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+impl From<ReadFault> for Fault {
+    fn from(fault: ReadFault) -> Self {
+        match fault {
+            ReadFault::TooLong => Self::TooLong,
+            ReadFault::Transport(error) => error.into(),
+        }
     }
-    text
 }

@@ -12,7 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use super::{CallbackAuthenticator, CallbackConfigError, parse_url, tls};
+use super::{CallbackAuthenticator, CallbackConfigError, parse_url};
+use crate::adapter::http::tls;
 
 const AUTHORITY: &[u8] = include_bytes!("../../../../tests/keys/tls_authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../../../tests/keys/tls_certificate.pem");

@@ -1,4 +1,4 @@
-//! TLS for the callback: rustls with ring, named here and not taken from the process, which belongs to the embedding host.
+//! TLS for asking others: rustls with ring, named here and not taken from the process, which belongs to the embedding host.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use rustls_platform_verifier::BuilderVerifierExt;
 ///
 /// # Errors
 /// When the system has no certificates to trust.
-pub(super) fn trusting_the_system() -> Result<ClientConfig, rustls::Error> {
+pub(in crate::adapter) fn trusting_the_system() -> Result<ClientConfig, rustls::Error> {
     Ok(finish(builder()?.with_platform_verifier()?))
 }
 
 /// Trusts `roots` and nobody else; with none, TLS cannot be spoken at all.
-pub(super) fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+pub(in crate::adapter) fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     Ok(finish(builder()?.with_root_certificates(roots)))
 }
 
