@@ -168,6 +168,9 @@ impl Node {
                 let _ = other.post(ToSession::Rescan);
             }
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.rescan(ended.user);
+        }
     }
 
     /// All events from now on; none once the node has stopped.

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use crate::node::Node;
 use crate::presence::PresenceOp;
-use crate::router::{Router, RouterActor, Target};
+use crate::router::{Router, RouterActor, RouterMail, Target};
 use crate::runtime::guard;
 use crate::runtime::ids::IdSource;
 use crate::runtime::places::{Place, Places};
@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     router: RefCell<Router>,
     /// Wakes the router's actor, which carries out what was collected.
     wake: Notify,
+    /// The router's actor is gone, and sessions of the thread may still be about to end.
+    ended: Cell<bool>,
     /// It knows places, not mailboxes: those of sessions that have ended would stay in memory until their time has come.
     wheel: RefCell<Wheel<Place>>,
     /// The time, as it was read last on this thread.
@@ -78,6 +80,7 @@ impl Worker {
             router: RefCell::new(Router::new(Arc::clone(node), shard)),
             shard,
             wake: Notify::new(),
+            ended: Cell::new(false),
             wheel: RefCell::new(Wheel::new(node.clock.now().elapsed)),
             now: Cell::new(node.clock.now()),
             ids: RefCell::new(IdSource::new()),
@@ -97,6 +100,29 @@ impl Worker {
     /// Forgets the worker of this thread for a node that has stopped.
     pub(crate) fn forget(&self) {
         WORKERS.with_borrow_mut(|workers| workers.remove(&self.node.instance));
+    }
+
+    /// The router's actor ends. When a thread ends, its sessions may do so before it or after it: what they give back then has no turn to wait for.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
+        self.node.routers.remove(self.shard);
+        self.hand_on();
+    }
+
+    /// What is in custody goes to the node's own router, and what was collected for others to them.
+    fn hand_on(&self) {
+        let surrendered = guard::catch("router", || {
+            let mut router = self.router.borrow_mut();
+            router.send_last();
+            // Its own ends with the node.
+            (self.shard != 0).then(|| router.surrender())
+        });
+        if let Some(surrendered) = surrendered.flatten().filter(|left| !left.is_empty())
+            && let Some(main) = self.node.routers.recipient(0)
+        {
+            // A sender of its own has a place of its own in the mailbox.
+            let _ = main.try_send(RouterMail::TakeOver(surrendered));
+        }
     }
 
     /// Reads the clock.
@@ -131,7 +157,9 @@ impl Worker {
         body: impl FnOnce(&mut Router, &mut dyn FnMut() -> MessageId, Now) -> T,
     ) -> Option<T> {
         let result = self.with_router_unwoken(now, body);
-        if self.router.borrow().has_work() {
+        if self.ended.get() {
+            self.hand_on();
+        } else if self.router.borrow().has_work() {
             self.wake.notify_one();
         }
         result

@@ -14,10 +14,11 @@ const SECONDS_BUCKETS: [f64; 16] = [
 /// Upper bounds of `linker_store_batch_size`, rows.
 const ROWS_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
 
-/// What logs less than the level allows, unless it is asked for by name. How many threads the HTTP server starts is no news to anybody; the client of
-/// RabbitMQ writes contents of messages, and tells nothing that the bus does not tell.
-const QUIET: [(&str, &str); 3] = [
+/// What logs less than the level allows, unless it is asked for by name. How many threads the HTTP server starts is no news to anybody, nor is that
+/// PostgreSQL found a table that there was already; the client of RabbitMQ writes contents of messages, and tells nothing that the bus does not tell.
+const QUIET: [(&str, &str); 4] = [
     ("actix_server", "warn"),
+    ("sqlx::postgres::notice", "warn"),
     ("lapin", "off"),
     ("amq_protocol", "off"),
 ];

@@ -1,17 +1,19 @@
 //! What comes in from other nodes, on its way to the routers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use linker_core::bus::{Batch, BusFrame, decode_batch};
 use linker_core::code::CloseCode;
 use linker_core::custody::{NodeWord, Ticket};
-use linker_core::envelope::Envelope;
+use linker_core::envelope::{Envelope, Feature};
+use linker_core::id::NodeInstance;
 use linker_core::port::BusReceiver;
 use tokio::sync::mpsc;
 
+use super::arrivals::Arrivals;
 use super::{Cluster, Peer, close_here};
 use crate::node::Node;
 use crate::router::RouterMail;
@@ -19,6 +21,8 @@ use crate::session::ToSession;
 
 /// Payloads that wait to be looked at. What does not fit is dropped: who answers for it asks.
 const WAITING_MAX: usize = 1024;
+/// Nodes whose batches are followed at one time.
+const SENDERS_MAX: usize = 4096;
 /// How often undecodable payloads are logged, at most.
 const LOG_EVERY_MS: u64 = 60_000;
 
@@ -44,6 +48,7 @@ impl Inbox {
         let reader = Reader {
             node: Arc::clone(node),
             logged_at_ms: AtomicU64::new(0),
+            arrivals: Mutex::default(),
         };
         node.backend.spawn(async move {
             while let Some(payload) = coming.recv().await {
@@ -72,6 +77,7 @@ impl BusReceiver for Inbox {
 struct Reader {
     node: Arc<Node>,
     logged_at_ms: AtomicU64,
+    arrivals: Mutex<HashMap<NodeInstance, Arrivals>>,
 }
 
 impl Reader {
@@ -89,14 +95,35 @@ impl Reader {
         let Some(peer) = Cluster::peer(&self.node, &batch.sender) else {
             return;
         };
-        self.hand_over(&peer, batch).await;
+        let whole = self.follows(&peer, &batch);
+        self.hand_over(&peer, batch, whole).await;
     }
 
-    async fn hand_over(&self, peer: &Arc<Peer>, batch: Batch) {
+    /// Whether nothing is missing before it. What is missing is asked for.
+    fn follows(&self, peer: &Peer, batch: &Batch) -> bool {
+        let Some(number) = batch.number else { return true };
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrivals.len() >= SENDERS_MAX && !arrivals.contains_key(&batch.sender) {
+            arrivals.clear();
+        }
+        let arrivals = arrivals.entry(batch.sender.clone()).or_default();
+        let now = self.node.clock.now().elapsed;
+        let (whole, asks) = arrivals.note(number, now);
+        if asks {
+            let epoch = number.epoch;
+            peer.tell(&BusFrame::Restart { epoch });
+        }
+        whole
+    }
+
+    /// `whole`: nothing is missing before it. Otherwise RELIABLE messages in it come again, behind what is missing.
+    async fn hand_over(&self, peer: &Arc<Peer>, batch: Batch, whole: bool) {
         let mut guests = Vec::new();
         let mut words: HashMap<u16, Vec<PeerFrame>> = HashMap::new();
         for frame in batch.frames {
             match frame {
+                BusFrame::Deliver { envelope, .. } if !whole && envelope.feature == Feature::Reliable => {}
+                BusFrame::DeliverGroup(group) if !whole && group.feature == Feature::Reliable => {}
                 BusFrame::Deliver { ticket, envelope } => {
                     let mut envelope = Arc::unwrap_or_clone(envelope);
                     // Not a slice of the batch, which it would keep alive.
@@ -116,9 +143,10 @@ impl Reader {
                 BusFrame::Stored { guests: of } => {
                     guests.extend(of.into_iter().map(NodeWord::Stored).map(PeerFrame::Word));
                 }
-                BusFrame::Keep { guests: of } => {
-                    guests.extend(of.into_iter().map(NodeWord::Keep).map(PeerFrame::Word));
+                BusFrame::Finish { ids } => {
+                    guests.extend(ids.into_iter().map(NodeWord::Finish).map(PeerFrame::Word));
                 }
+                BusFrame::Restart { epoch } => Cluster::restart(&self.node, peer, epoch),
                 BusFrame::Dismiss { guests: of } => {
                     guests.extend(of.into_iter().map(NodeWord::Dismiss).map(PeerFrame::Word));
                 }
@@ -126,7 +154,12 @@ impl Reader {
                     let asks = tickets.into_iter().map(|(ticket, id)| NodeWord::Ask(ticket, id));
                     guests.extend(asks.map(PeerFrame::Word));
                 }
-                BusFrame::Proven { tickets } => sort(&mut words, tickets, NodeWord::Proven),
+                BusFrame::Proven { tickets } => {
+                    for (ticket, id) in tickets {
+                        let frame = PeerFrame::Word(NodeWord::Proven(ticket, id));
+                        words.entry(ticket.shard).or_default().push(frame);
+                    }
+                }
                 BusFrame::NotHere { tickets } => sort(&mut words, tickets, NodeWord::NotHere),
                 BusFrame::Behind {
                     ticket,

@@ -82,7 +82,7 @@ impl Members {
         let mut joined = cluster.presence.join(self.record()).await;
         let patient_until = Instant::now() + NODE_TIMEOUT + BEAT_EVERY;
         while matches!(joined, Err(PresenceError::NameTaken(_))) && Instant::now() < patient_until {
-            // It may be what this node was before it was killed.
+            tracing::info!("the name of this node is taken; it may be its own from before it was killed");
             tokio::time::sleep(BEAT_EVERY / 4).await;
             joined = cluster.presence.join(self.record()).await;
         }
@@ -111,6 +111,10 @@ impl Members {
             number += 1;
             let node = Arc::clone(&self.node);
             let Some(cluster) = &node.cluster else { return };
+            let left = cluster.left.lock().await;
+            if *left {
+                return;
+            }
             if !self.joined {
                 match cluster.presence.join(self.record()).await {
                     Ok(()) => self.joined = true,
@@ -132,8 +136,9 @@ impl Members {
                 if self.inherits || number.is_multiple_of(SWEEP_BEATS) {
                     self.sweep(cluster).await;
                 }
-                if registry.rejoined || back || number.is_multiple_of(RECONCILE_BEATS) {
-                    self.tell_presence(PresenceMail::Reconcile).await;
+                let was_unknown = registry.rejoined || back;
+                if was_unknown || number.is_multiple_of(RECONCILE_BEATS) {
+                    self.tell_presence(PresenceMail::Reconcile { was_unknown }).await;
                 }
                 self.move_on(cluster, &registry, number).await;
             }

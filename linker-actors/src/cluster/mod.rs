@@ -2,12 +2,14 @@
 //!
 //! Nothing here decides what becomes of a message: routers do, by `linker_core::custody`. See ARCHITECTURE.md, "Several nodes".
 
+mod arrivals;
 mod faults;
 mod inbox;
 mod members;
 mod outbox;
 mod peer;
 mod peers;
+pub(crate) mod rescue;
 mod settings;
 mod start;
 mod whereabouts;
@@ -31,6 +33,7 @@ use peers::Peers;
 use whereabouts::Whereabouts;
 
 use crate::node::Node;
+use crate::router::RouterMail;
 
 /// What a node knows of the others.
 pub(crate) struct Cluster {
@@ -40,6 +43,8 @@ pub(crate) struct Cluster {
     pub(crate) whereabouts: Arc<Whereabouts>,
     /// Nobody can tell where a user is.
     presence_away: AtomicBool,
+    /// The node has left the domain. Held while it beats, so that no beat comes after that.
+    left: tokio::sync::Mutex<bool>,
 }
 
 impl Cluster {
@@ -52,6 +57,7 @@ impl Cluster {
             peers: Peers::default(),
             whereabouts,
             presence_away: AtomicBool::new(false),
+            left: tokio::sync::Mutex::default(),
         }
     }
 
@@ -64,12 +70,34 @@ impl Cluster {
             let (node, peer) = (Arc::clone(node), Arc::clone(&peer));
             node.backend.clone().spawn(async move {
                 let Some(cluster) = &node.cluster else { return };
-                let back = || node.custody.has_faults.store(true, Ordering::Release);
+                let back = || {
+                    node.custody.has_faults.store(true, Ordering::Release);
+                    Self::tell_back(&node, &peer);
+                };
                 let bus = &*cluster.bus;
                 peer.outbox.run(&node.me, &peer.instance, bus, back).await;
             });
         }
         Some(peer)
+    }
+
+    /// Something that a node was sent may be lost: routers send it again, before anything newer.
+    fn tell_back(node: &Arc<Node>, peer: &Arc<Peer>) {
+        let (node, peer) = (Arc::clone(node), Arc::clone(peer));
+        node.backend.clone().spawn(async move {
+            for (_, router) in node.routers.all() {
+                let _ = router.send(RouterMail::PeerBack(Arc::clone(&peer))).await;
+            }
+        });
+    }
+
+    /// A node misses something of what it was sent in this epoch.
+    fn restart(node: &Arc<Node>, peer: &Arc<Peer>, epoch: u64) {
+        if peer.outbox.restart(epoch) {
+            metrics::counter!("linker_bus_restarts_total").increment(1);
+            tracing::info!(peer = %peer.instance, "something was lost on the bus and is sent again");
+            Self::tell_back(node, peer);
+        }
     }
 
     pub(crate) fn presence_is_away(&self) -> bool {
@@ -88,10 +116,18 @@ impl Cluster {
 
     /// This node stops: its name is free, and nothing more is for it.
     pub(crate) async fn leave(&self, node: &NodeInstance) {
+        *self.left.lock().await = true;
         if let Err(error) = self.presence.leave(node.clone()).await {
             tracing::warn!(error = %error, "the presence registry was not told that this node stops");
         }
         self.bus.close().await;
+    }
+
+    /// Something waits for sessions of this user that are behind, and those here have ended.
+    pub(crate) fn rescan(&self, user: UserId) {
+        for peer in self.peers.all() {
+            peer.tell(&BusFrame::Rescan { users: vec![user] });
+        }
     }
 
     /// Closes sessions on other nodes.

@@ -1,7 +1,7 @@
 //! What is on its way to one node: collected into batches, which grow while others are under way.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ const UNDER_WAY_MAX: usize = 4;
 const TRY_EVERY: Duration = Duration::from_millis(250);
 const RECIPIENTS_MAX: usize = 1000;
 
+/// No two outboxes of a process have an epoch in common, also where both are for the same node.
+static NEXT_EPOCH: AtomicU64 = AtomicU64::new(1);
+
 /// Collects for one node.
 pub(super) struct Outbox {
     state: Mutex<State>,
@@ -35,6 +38,7 @@ pub(super) struct Outbox {
 }
 
 struct State {
+    epoch: u64,
     writer: BatchWriter,
     /// The last message, as long as others of its group may follow.
     group: Option<GroupDelivery>,
@@ -78,17 +82,32 @@ impl State {
         self.ready.clear();
         self.ready_bytes = 0;
     }
+
+    /// What is collected so far belongs to the epoch that ends.
+    fn begin_epoch(&mut self) {
+        self.close_group();
+        let batch = self.writer.take();
+        if !batch.is_empty() {
+            self.ready_bytes += batch.len();
+            self.ready.push_back(batch);
+        }
+        self.epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
+        self.writer.begin_epoch(self.epoch);
+    }
 }
 
 impl Outbox {
     pub(super) fn new(me: &NodeInstance) -> Self {
+        let mut state = State {
+            epoch: 0,
+            writer: BatchWriter::new(me),
+            group: None,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+        };
+        state.begin_epoch();
         Self {
-            state: Mutex::new(State {
-                writer: BatchWriter::new(me),
-                group: None,
-                ready: VecDeque::new(),
-                ready_bytes: 0,
-            }),
+            state: Mutex::new(state),
             work: Notify::new(),
             away: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -99,13 +118,27 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// False when it cannot be sent now.
-    pub(super) fn deliver(&self, envelope: &Arc<Envelope>, ticket: Option<Ticket>) -> bool {
+    pub(super) fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// The other node misses something of this epoch. Answers whether another one was begun for it.
+    pub(super) fn restart(&self, epoch: u64) -> bool {
+        let mut state = self.state();
+        let is_news = state.epoch == epoch;
+        if is_news {
+            state.begin_epoch();
+        }
+        is_news
+    }
+
+    /// False when it cannot be sent now; also where `epoch` is over: what was sent in it has to be sent again first.
+    pub(super) fn deliver(&self, envelope: &Arc<Envelope>, ticket: Option<Ticket>, epoch: u64) -> bool {
         if self.away.load(Ordering::Acquire) {
             return false;
         }
         let mut state = self.state();
-        if state.waiting_bytes() > WAITING_BYTES_MAX {
+        if state.epoch != epoch || state.waiting_bytes() > WAITING_BYTES_MAX {
             return false;
         }
         if let Some(group) = &mut state.group
@@ -195,6 +228,10 @@ impl Outbox {
                 break;
             }
         }
+        let mut state = self.state();
+        state.clear();
+        state.begin_epoch();
+        drop(state);
         self.away.store(false, Ordering::Release);
     }
 }

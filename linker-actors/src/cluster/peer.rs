@@ -37,12 +37,12 @@ impl Peer {
         })
     }
 
-    /// Hands it a message for its sessions.
-    pub(crate) fn offer(&self, envelope: &Arc<Envelope>, ticket: Option<Ticket>) -> Offered {
+    /// Hands it a message for its sessions. `epoch`: the router knows of no loss since that began.
+    pub(crate) fn offer(&self, envelope: &Arc<Envelope>, ticket: Option<Ticket>, epoch: u64) -> Offered {
         if self.is_gone() {
             return Offered::Gone;
         }
-        match self.outbox.deliver(envelope, ticket) {
+        match self.outbox.deliver(envelope, ticket, epoch) {
             true => Offered::Sent,
             false => Offered::Away,
         }
@@ -51,9 +51,10 @@ impl Peer {
     /// Tells it of a message. Nothing may depend on that it arrives.
     pub(crate) fn tell_word(&self, word: NodeWord) {
         self.tell(&match word {
-            NodeWord::Proven(ticket) => BusFrame::Proven {
-                tickets: vec![ticket],
+            NodeWord::Proven(ticket, id) => BusFrame::Proven {
+                tickets: vec![(ticket, id)],
             },
+            NodeWord::Finish(id) => BusFrame::Finish { ids: vec![id] },
             NodeWord::NotHere(ticket) => BusFrame::NotHere {
                 tickets: vec![ticket],
             },
@@ -67,7 +68,6 @@ impl Peer {
                 replaying,
             },
             NodeWord::Stored(guest) => BusFrame::Stored { guests: vec![guest] },
-            NodeWord::Keep(guest) => BusFrame::Keep { guests: vec![guest] },
             NodeWord::Dismiss(guest) => BusFrame::Dismiss { guests: vec![guest] },
             NodeWord::Ask(ticket, id) => BusFrame::Ask {
                 tickets: vec![(ticket, id)],
@@ -79,6 +79,11 @@ impl Peer {
         if !self.is_gone() {
             self.outbox.tell(frame);
         }
+    }
+
+    /// Since when nothing is known to be lost on the way there.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.outbox.epoch()
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -14,7 +14,7 @@ use linker_core::id::{SessionId, UserId};
 use linker_core::port::{CountRequest, Presence, PresenceError, Registered, SessionRef, Store};
 
 use super::messages::{PresenceAnswer, PresenceMail, PresenceOp};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, rescue};
 use crate::handle::Event;
 use crate::node::Node;
 use crate::router::RouterMail;
@@ -37,11 +37,15 @@ pub(crate) struct PresenceActor {
     busy: bool,
     /// The registry is to be compared with the sessions there are.
     reconcile: bool,
+    /// The registry may not have known this node's sessions for a while.
+    was_unknown: bool,
     events: Option<Outlet<RouterMail>>,
     ids: IdSource,
     me: Option<Recipient<PresenceMail>>,
     /// Word for sessions whose mailbox was full.
     unposted: Vec<(Arc<SessionEntry>, Registration)>,
+    /// To be closed with 4009.
+    evicted: Vec<SessionRef>,
 }
 
 impl PresenceActor {
@@ -54,10 +58,12 @@ impl PresenceActor {
             waiting: VecDeque::new(),
             busy: false,
             reconcile: false,
+            was_unknown: false,
             events: None,
             ids,
             me: None,
             unposted: Vec::new(),
+            evicted: Vec::new(),
         }
     }
 
@@ -153,13 +159,7 @@ impl PresenceActor {
         counts: Option<Vec<u64>>,
     ) {
         for (index, (entry, registered)) in entries.into_iter().zip(registered).enumerate() {
-            for evicted in registered.evicted {
-                if evicted.node != self.node.me {
-                    Cluster::close(&self.node, &[evicted], CloseCode::Replaced);
-                } else if let Some(session) = self.node.sessions.find(&evicted.user, evicted.session) {
-                    close(&session, CloseCode::Replaced);
-                }
-            }
+            self.evicted.extend(registered.evicted);
             if registered.first {
                 self.tell_master(entry.user, Kind::UserConnected);
                 self.node.publish(Event::UserConnected(entry.user));
@@ -174,6 +174,31 @@ impl PresenceActor {
         self.unposted.retain(|(entry, outcome)| {
             let posted = entry.post(ToSession::Registered(outcome.clone()));
             matches!(posted, Err(SendError::Full(_)))
+        });
+        self.close_evicted();
+    }
+
+    /// One that came in the same batch as who replaces it learns first that it is logged in.
+    fn close_evicted(&mut self) {
+        if self.evicted.is_empty() {
+            return;
+        }
+        let unposted: HashSet<SessionId> = self.unposted.iter().map(|(entry, _)| entry.id).collect();
+        let node = &self.node;
+        self.evicted.retain(|evicted| {
+            if evicted.node != node.me {
+                Cluster::close(node, std::slice::from_ref(evicted), CloseCode::Replaced);
+                return false;
+            }
+            if unposted.contains(&evicted.session) {
+                return true;
+            }
+            let session = node.sessions.find(&evicted.user, evicted.session);
+            // Behind the word of its login, so later where its mailbox is full.
+            session.is_some_and(|session| {
+                let posted = session.post(ToSession::Close(CloseCode::Replaced));
+                matches!(posted, Err(SendError::Full(_)))
+            })
         });
     }
 
@@ -253,6 +278,9 @@ impl PresenceActor {
                         "the presence registry was put right"
                     );
                 }
+                if std::mem::take(&mut self.was_unknown) || reconciled.added > 0 {
+                    rescue::begin(&self.node, &self.store);
+                }
                 self.on_gone(reconciled.gone);
                 for user in reconciled.back {
                     self.tell_master(user, Kind::UserConnected);
@@ -330,7 +358,10 @@ impl Handler<PresenceMail> for PresenceActor {
         guard::catch("presence", || match mail {
             PresenceMail::Ops(ops) => self.waiting.extend(ops),
             PresenceMail::Gone(users) => self.on_gone(users),
-            PresenceMail::Reconcile => self.reconcile = true,
+            PresenceMail::Reconcile { was_unknown } => {
+                self.reconcile = true;
+                self.was_unknown |= was_unknown;
+            }
             PresenceMail::Answer(answered) => self.on_answer(answered, ctx),
         });
         self.post_registered();

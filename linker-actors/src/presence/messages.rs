@@ -45,7 +45,8 @@ pub(crate) enum PresenceMail {
     /// The cluster: these users have no session any more, since their node is dead.
     Gone(Vec<UserId>),
     /// The cluster: the registry may not have what it should.
-    Reconcile,
+    /// `was_unknown`: it may not have known them for a while.
+    Reconcile { was_unknown: bool },
     /// Itself: the registry has answered.
     Answer(PresenceAnswer),
 }

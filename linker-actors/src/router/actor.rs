@@ -45,19 +45,7 @@ impl Actor for RouterActor {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        // The thread ends with messages in custody: the node's own router goes on with them.
-        let worker = &self.worker;
-        worker.node.routers.remove(worker.shard);
-        if worker.shard != 0 {
-            let surrendered = worker
-                .with_router(|router, _, _| router.surrender())
-                .unwrap_or_default();
-            if !surrendered.is_empty()
-                && let Some(main) = worker.node.routers.recipient(0)
-            {
-                let _ = main.try_send(RouterMail::TakeOver(surrendered));
-            }
-        }
+        self.worker.end();
     }
 }
 
@@ -107,6 +95,9 @@ impl Handler<RouterMail> for RouterActor {
             }),
             RouterMail::Peer(peer, frames) => {
                 worker.with_router(|router, new_id, now| router.peer(&peer, frames, new_id, now))
+            }
+            RouterMail::PeerBack(peer) => {
+                worker.with_router(|router, new_id, now| router.peer_back(peer, new_id, now))
             }
             RouterMail::PeerGone(peer) => {
                 worker.with_router(|router, new_id, now| router.peer_gone(peer, new_id, now))

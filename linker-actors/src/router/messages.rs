@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Message;
 use linker_core::custody::{Submission, Surrendered, Ticket};
-use linker_core::id::{SessionId, UserId};
+use linker_core::id::{MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
 
 use super::targets::Target;
@@ -19,6 +19,8 @@ pub(crate) struct PageRead {
     pub(crate) page: Option<Page>,
     pub(crate) after_seq: u64,
     pub(crate) asked_at: Duration,
+    /// What the session has of it already.
+    pub(crate) deferred: Vec<MessageId>,
 }
 
 /// For a router. On `Full` it waits in the sender's outlet, or is refused to the embedder who called.
@@ -43,6 +45,8 @@ pub(crate) enum RouterMail {
     Peer(Arc<Peer>, Vec<PeerFrame>),
     /// The cluster: a node lives no more.
     PeerGone(Arc<Peer>),
+    /// The cluster: something may have been lost on the way to a node.
+    PeerBack(Arc<Peer>),
     /// Presence: where else users are; `None` where nobody could tell.
     Located(Vec<(UserId, Option<Located>)>),
     /// The cluster: messages that nobody moves any more.

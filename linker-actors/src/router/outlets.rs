@@ -33,4 +33,9 @@ impl RouterOutlets {
         }
         flushed
     }
+
+    /// The holder ends: what waits goes out whatever the mailboxes have room for.
+    pub(crate) fn empty(&mut self) {
+        self.of.values_mut().for_each(Outlet::empty);
+    }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Router {
     custody: Custody<Target>,
     /// Whom presence is to be asked about, and whether it is being asked.
     sought: RefCell<Vec<Sought>>,
+    epochs: RefCell<HashMap<SessionId, u64>>,
     asking: bool,
     effects: Vec<CustodyEffect<Target>>,
     ops: Vec<StoreOp>,
@@ -66,6 +67,7 @@ impl Router {
             node,
             shard,
             sought: RefCell::default(),
+            epochs: RefCell::default(),
             asking: false,
             effects: Vec::new(),
             ops: Vec::new(),
@@ -95,6 +97,7 @@ impl Router {
         let sessions = Targets {
             node: &self.node,
             sought: &self.sought,
+            epochs: &self.epochs,
         };
         input(
             &mut self.custody,
@@ -132,6 +135,7 @@ impl Router {
                 self.ops.push(StoreOp::Delete { user, id });
             }
             CustodyEffect::Absent { id } => self.ops.push(StoreOp::Absent { id }),
+            CustodyEffect::Behind { ticket, id } => self.ops.push(StoreOp::Behind { ticket, id }),
             CustodyEffect::Tell { node, word } => {
                 if let Target::Peer(peer) = node {
                     peer.tell_word(word);
@@ -253,6 +257,7 @@ impl Router {
             page,
             after_seq,
             asked_at,
+            deferred,
         } = read;
         // What was removed since may be remembered no more.
         let page = page.filter(|_| asked_at + PAGE_AGE_MAX > now.elapsed);
@@ -263,7 +268,8 @@ impl Router {
         let Page { rows, exhausted } = page;
         let mut adopted = None;
         self.custody(new_id, now, |custody, cx| {
-            adopted = Some(custody.adopt(rows, &Target::Session(Arc::clone(&entry)), cx))
+            let patient = entry.is_patient(now.elapsed);
+            adopted = Some(custody.adopt(rows, &Target::Session(Arc::clone(&entry)), patient, &deferred, cx))
         });
         let Some(Adopted {
             deliveries,
@@ -274,7 +280,9 @@ impl Router {
             return;
         };
         let (last_seq, exhausted) = (last_seq.unwrap_or(after_seq), exhausted && !cut_short);
-        entry.hold(deliveries.iter().map(Delivery::cost).sum());
+        // What it has already is held already.
+        let new = deliveries.iter().filter(|delivery| !delivery.courtesy);
+        entry.hold(new.map(Delivery::cost).sum());
         let tickets: Vec<Ticket> = deliveries.iter().filter_map(|delivery| delivery.ticket).collect();
         let page = Box::new(SessionPage {
             deliveries,
@@ -321,8 +329,16 @@ impl Router {
     }
 
     pub(crate) fn peer_gone(&mut self, peer: Arc<Peer>, new_id: NewId<'_>, now: Now) {
+        self.epochs.borrow_mut().remove(&peer.id);
         let node = Target::Peer(peer);
         self.custody(new_id, now, |custody, cx| custody.on_node_gone(&node, cx));
+    }
+
+    /// Something may have been lost on the way to a node.
+    pub(crate) fn peer_back(&mut self, peer: Arc<Peer>, new_id: NewId<'_>, now: Now) {
+        self.epochs.borrow_mut().insert(peer.id, peer.epoch());
+        let node = Target::Peer(peer);
+        self.custody(new_id, now, |custody, cx| custody.on_node_back(&node, cx));
     }
 
     /// Presence has answered, or could not.
@@ -340,11 +356,11 @@ impl Router {
     }
 
     pub(crate) fn faults(&mut self, rows: Vec<StoredRow>, new_id: NewId<'_>, now: Now) {
-        self.custody(new_id, now, |custody, cx| custody.adopt_faults(rows, cx));
+        self.custody(new_id, now, |custody, cx| custody.adopt_rows(rows, cx));
     }
 
     pub(crate) fn let_go(&mut self, new_id: NewId<'_>, now: Now) {
-        self.custody(new_id, now, |custody, cx| custody.let_go_of_stored(cx));
+        self.custody(new_id, now, |custody, _| custody.let_go_of_stored());
     }
 
     /// Asks presence about everybody who came up since it was asked last.
@@ -491,6 +507,21 @@ impl Router {
             self.routers.send(&self.node.routers, shard, mail);
         }
         self.routers.flush()
+    }
+
+    /// The thread ends, and there are no more turns: what was collected goes out now, even into full mailboxes.
+    pub(crate) fn send_last(&mut self) {
+        self.send_out();
+        for (entry, word) in self.undelivered.drain(..) {
+            entry.post_last(word);
+        }
+        if let Some(store) = &mut self.to_store {
+            store.empty();
+        }
+        if let Some(presence) = &mut self.to_presence {
+            presence.empty();
+        }
+        self.routers.empty();
     }
 
     /// Gives up everything: the thread ends, or the state is not to be trusted after a panic.

@@ -1,6 +1,7 @@
 //! Where messages can go, as custody sees it: sessions of this node, and other nodes.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use linker_core::custody::{Delivery, Elsewhere, LocalSessions, NodeOffer, Offer, Ticket};
@@ -42,6 +43,8 @@ pub(super) struct Targets<'a> {
     pub(super) node: &'a Node,
     /// Collected for the next question to presence.
     pub(super) sought: &'a RefCell<Vec<Sought>>,
+    /// For each node, since when the router knows of no loss on the way there.
+    pub(super) epochs: &'a RefCell<HashMap<SessionId, u64>>,
 }
 
 impl LocalSessions for Targets<'_> {
@@ -113,7 +116,13 @@ impl LocalSessions for Targets<'_> {
         let Target::Peer(peer) = node else {
             return NodeOffer::Gone;
         };
-        match peer.offer(envelope, ticket) {
+        // The first thing a router offers a node is behind nothing.
+        let epoch = *self
+            .epochs
+            .borrow_mut()
+            .entry(peer.id)
+            .or_insert_with(|| peer.epoch());
+        match peer.offer(envelope, ticket, epoch) {
             Offered::Sent => NodeOffer::Sent,
             Offered::Gone => NodeOffer::Gone,
             Offered::Away => NodeOffer::Away,

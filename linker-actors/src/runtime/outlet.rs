@@ -56,4 +56,15 @@ where
         }
         true
     }
+
+    /// The holder ends and cannot come again: what waits goes out whatever the mailbox has room for.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "as much as the holder had under way, once"
+    )]
+    pub(crate) fn empty(&mut self) {
+        for message in self.waiting.drain(..) {
+            self.recipient.do_send(message);
+        }
+    }
 }

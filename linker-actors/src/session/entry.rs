@@ -1,11 +1,14 @@
 //! What the node knows of one logged-in session, readable from every thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix::Recipient;
 use actix::prelude::SendError;
+use linker_core::clock::Now;
 use linker_core::code::CloseCode;
 use linker_core::custody::{Delivery, Offer};
+use linker_core::envelope::Feature;
 use linker_core::id::{SessionId, UserId};
 
 use super::ToSession;
@@ -14,24 +17,37 @@ use super::ToSession;
 const BEHIND: u64 = 1 << 63;
 /// It is shut for a replay.
 const REPLAYING: u64 = 1 << 62;
+/// Messages wait behind the replay: what comes now waits behind them, and not in the store, from where it would overtake them.
+const DEFERS: u64 = 1 << 61;
 /// How many diverted messages are not stored yet (low 24 bits); above them, how often one was diverted.
 const DIVERTED_MASK: u64 = (1 << 24) - 1;
 const DIVERSION: u64 = 1 << 24;
-const DIVERSIONS_MASK: u64 = (REPLAYING - 1) & !DIVERTED_MASK;
+const DIVERSIONS_MASK: u64 = (DEFERS - 1) & !DIVERTED_MASK;
+
+/// A replay waits no longer than this: a device out of reach must not keep another one waiting.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A logged-in session of this node.
 pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
+    /// When it logged in, ms since the epoch.
+    pub(crate) since_ms: u64,
+    /// So long its replay waits for what other sessions of the user have.
+    patient_until: Duration,
     mailbox: Recipient<ToSession>,
     max_unproven_bytes: usize,
     gate: AtomicU64,
     /// Bytes in the mailbox, unwritten or unproven.
     backlog_bytes: AtomicUsize,
+    /// All bytes it was ever handed.
+    handed_bytes: AtomicU64,
     /// Bytes this session has submitted that are neither safe nor done.
     unsettled_bytes: AtomicUsize,
     paused: AtomicBool,
     closed: AtomicBool,
+    /// It has given back what it had.
+    ended: AtomicBool,
     /// A close that did not fit into the mailbox: the code's number, 0 for none.
     must_close: AtomicU16,
 }
@@ -43,17 +59,22 @@ impl SessionEntry {
         mailbox: Recipient<ToSession>,
         max_unproven_bytes: usize,
         replay: bool,
+        now: Now,
     ) -> Self {
         Self {
             id,
             user,
+            since_ms: now.unix_ms,
+            patient_until: now.elapsed + PATIENCE,
             mailbox,
             max_unproven_bytes,
             gate: AtomicU64::new(if replay { BEHIND | REPLAYING } else { 0 }),
             backlog_bytes: AtomicUsize::new(0),
+            handed_bytes: AtomicU64::new(0),
             unsettled_bytes: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             must_close: AtomicU16::new(0),
         }
     }
@@ -63,16 +84,31 @@ impl SessionEntry {
         self.mailbox.try_send(message)
     }
 
-    pub(crate) fn offer(&self, delivery: Delivery, forced: bool) -> Offer {
+    /// Sends, room or not: from who cannot come again.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "as much as the sender had under way, once"
+    )]
+    pub(crate) fn post_last(&self, message: ToSession) {
+        self.mailbox.do_send(message);
+    }
+
+    pub(crate) fn offer(&self, mut delivery: Delivery, forced: bool) -> Offer {
         if self.is_closed() {
             return Offer::Gone;
         }
         let gate = self.gate.load(Ordering::Acquire);
         let replaying = gate & REPLAYING != 0;
         if gate & BEHIND != 0 && !delivery.courtesy {
-            return Offer::Behind { replaying };
+            if gate & DEFERS == 0 {
+                return Offer::Behind { replaying };
+            }
+            delivery.courtesy = true;
         }
         let (cost, courtesy) = (delivery.cost(), delivery.courtesy);
+        if courtesy && replaying && gate & DEFERS == 0 && delivery.envelope.feature == Feature::Reliable {
+            self.defer();
+        }
         let before = self.backlog_bytes.fetch_add(cost, Ordering::AcqRel);
         // One message always fits, however large.
         let fits = forced || before == 0 || before + cost <= self.max_unproven_bytes;
@@ -84,7 +120,10 @@ impl SessionEntry {
         match sent {
             // It ended in between, and may have looked into its mailbox for the last time.
             Ok(()) if self.is_closed() => Offer::Gone,
-            Ok(()) => Offer::Taken,
+            Ok(()) => {
+                self.handed_bytes.fetch_add(cost as u64, Ordering::AcqRel);
+                Offer::Taken
+            }
             Err(SendError::Full(_)) => {
                 self.backlog_bytes.fetch_sub(cost, Ordering::AcqRel);
                 if !courtesy {
@@ -113,6 +152,11 @@ impl SessionEntry {
         self.gate.load(Ordering::Acquire) & BEHIND != 0
     }
 
+    /// Whether its replay waits for what other sessions have: one that has lost its connection is about to give that back.
+    pub(crate) fn is_patient(&self, now: Duration) -> bool {
+        self.is_replaying() && now < self.patient_until
+    }
+
     /// It is being sent everything that waits, in order, before it goes live for the first time.
     pub(crate) fn is_replaying(&self) -> bool {
         self.gate.load(Ordering::Acquire) & REPLAYING != 0
@@ -130,12 +174,22 @@ impl SessionEntry {
 
     /// Opens the gate, if nothing was diverted since it was `seen` and everything diverted before is stored.
     pub(crate) fn try_live(&self, seen: u64) -> bool {
-        let open = seen & !(BEHIND | REPLAYING);
-        seen & DIVERTED_MASK == 0
-            && self
-                .gate
-                .compare_exchange(seen, open, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
+        let seen = seen & !DEFERS;
+        let opened = self
+            .gate
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |gate| {
+                let open = gate & !(BEHIND | REPLAYING | DEFERS);
+                (gate & !DEFERS == seen && gate & DIVERTED_MASK == 0).then_some(open)
+            });
+        opened.is_ok()
+    }
+
+    fn defer(&self) {
+        let _ = self
+            .gate
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |gate| {
+                (gate & REPLAYING != 0).then_some(gate | DEFERS)
+            });
     }
 
     pub(crate) fn divert(&self) -> bool {
@@ -165,6 +219,23 @@ impl SessionEntry {
 
     pub(crate) fn hold(&self, bytes: usize) {
         self.backlog_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.handed_bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// What it was handed so far, for [`SessionEntry::is_done_with`].
+    pub(crate) fn handed_bytes(&self) -> u64 {
+        self.handed_bytes.load(Ordering::Acquire)
+    }
+
+    /// Whether everything it had been handed by then is proven or given back.
+    pub(crate) fn is_done_with(&self, handed: u64) -> bool {
+        let under_way = self.backlog_bytes() as u64;
+        self.ended.load(Ordering::Acquire) || self.handed_bytes().saturating_sub(under_way) >= handed
+    }
+
+    /// It has given back what it had.
+    pub(crate) fn has_ended(&self) {
+        self.ended.store(true, Ordering::Release);
     }
 
     pub(crate) fn free(&self, bytes: usize) {

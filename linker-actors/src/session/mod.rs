@@ -2,6 +2,7 @@
 
 mod assembler;
 mod connection;
+mod elders;
 mod entry;
 mod fetch_turns;
 mod handshake;

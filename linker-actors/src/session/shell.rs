@@ -12,8 +12,9 @@ use linker_core::custody::{Origin, Outcome};
 use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{SessionId, UserId};
-use linker_core::session::{Draft, Session, SessionContext, SessionEffect};
+use linker_core::session::{Draft, Session, SessionContext, SessionEffect, SessionPage};
 
+use super::elders::Elders;
 use super::{Admitted, SessionEntry, ToSession};
 use crate::router::Target;
 use crate::runtime::guard;
@@ -41,10 +42,14 @@ pub(super) struct SessionShell {
     id: SessionId,
     mailbox: Option<Recipient<ToSession>>,
     entry: Option<Arc<SessionEntry>>,
+    /// Whom a replay waits for.
+    elders: Option<Box<Elders>>,
     /// Bytes to free once everything written so far is in the socket.
     free_on_flush: usize,
     /// The gate when the last page was asked for.
     gate_seen: u64,
+    /// It has sent something of which it wants to hear that it is safe: its client asked for that at the login.
+    wants_accepted: bool,
     /// When the wheel comes by.
     wheel_at: Duration,
     /// In the worker's list of connections.
@@ -65,8 +70,10 @@ impl SessionShell {
             worker,
             mailbox: None,
             entry: None,
+            elders: None,
             free_on_flush: 0,
             gate_seen: 0,
+            wants_accepted: false,
             wheel_at: Duration::MAX,
             place: None,
             left: false,
@@ -207,6 +214,7 @@ impl SessionShell {
                 socket.close(code);
             }
             SessionEffect::Submit(draft) => {
+                self.wants_accepted |= draft.accepted;
                 if let Err((error, reference)) = self.submit(draft) {
                     self.input(effects, |core, cx| core.on_refused(error, reference, cx));
                 }
@@ -240,8 +248,16 @@ impl SessionShell {
                 max_rows,
                 max_bytes,
                 filter,
+                deferred,
             } => {
-                if let Some(entry) = self.entry.clone() {
+                if self.waits_for_elders() {
+                    let page = SessionPage {
+                        deliveries: Vec::new(),
+                        last_seq: after_seq,
+                        exhausted: false,
+                    };
+                    self.input(effects, |core, cx| core.on_page(Some(page), cx));
+                } else if let Some(entry) = self.entry.clone() {
                     self.gate_seen = entry.gate();
                     let shard = self.worker.shard;
                     let request = StoreRequest::Page {
@@ -251,6 +267,7 @@ impl SessionShell {
                         max_rows,
                         max_bytes,
                         filter,
+                        deferred,
                     };
                     self.worker.ask_store(request);
                 }
@@ -374,8 +391,13 @@ impl SessionShell {
         };
         let node = &self.worker.node;
         let max_unproven = node.config.session.max_unproven_bytes;
-        let entry = SessionEntry::new(self.id, user, mailbox, max_unproven, replay);
+        let now = self.worker.known_now();
+        let entry = SessionEntry::new(self.id, user, mailbox, max_unproven, replay, now);
         let entry = Arc::new(entry);
+        if replay {
+            let elders = node.sessions.of(&user);
+            self.elders = Elders::of(elders);
+        }
         node.sessions.insert(Arc::clone(&entry));
         self.entry = Some(Arc::clone(&entry));
         // A directory that came into force before this was in the table has not seen it.
@@ -383,6 +405,19 @@ impl SessionShell {
             crate::presence::close(&entry, CloseCode::GoingAway);
         }
         self.worker.register(entry);
+    }
+
+    /// Once they are done, one more round gives routers of other threads the time to hear of it.
+    fn waits_for_elders(&mut self) -> bool {
+        let now = self.worker.known_now().elapsed;
+        let patient = self.entry.as_ref().is_some_and(|entry| entry.is_patient(now));
+        let Some(elders) = self.elders.as_mut().filter(|_| patient) else {
+            return false;
+        };
+        if elders.are_done() {
+            self.elders = None;
+        }
+        true
     }
 
     fn call(
@@ -437,6 +472,8 @@ impl SessionShell {
             }
             ToSession::Rescan => self.step(socket, |core, cx| core.on_hint(true, cx)),
             ToSession::Tick | ToSession::Resume => {}
+            // Of a repetition only its original is known, which another session may have sent.
+            ToSession::Accepted(_) if !self.wants_accepted => {}
             ToSession::Accepted(frame) => self.step(socket, |core, cx| core.on_accepted(*frame, cx)),
             ToSession::Refused(refused) => {
                 let (error, reference) = *refused;
@@ -548,7 +585,10 @@ impl SessionShell {
             return;
         }
         self.ended = true;
-        self.leave();
+        if let Some(entry) = &self.entry {
+            // No more messages for it, from here on. It stays in the table until what it had is given back.
+            entry.close();
+        }
         let mut effects = Vec::new();
         let given = guard::catch("session", || {
             self.input(&mut effects, Session::on_closed);
@@ -567,12 +607,14 @@ impl SessionShell {
                 _ => {}
             }
         }
+        self.leave();
         self.flushed();
         if let Some(entry) = &self.entry {
             // What is held still is in the mailbox, at which nobody may look any more.
             if entry.backlog_bytes() > 0 {
                 self.worker.session_ended(self.id);
             }
+            entry.has_ended();
             // Also where its turn to fetch was not known to the state machine any more.
             self.worker.node.fetch_turns.release(entry);
             if entry.is_behind() {

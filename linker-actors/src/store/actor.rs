@@ -10,8 +10,8 @@ use linker_core::custody::Ticket;
 use linker_core::id::{MessageId, UserId};
 use linker_core::port::{CountRequest, InsertOutcome, PageRequest, Store, StoreError};
 
-use super::messages::{StoreMail, StoreRequest};
-use super::queue::{Queue, Taken};
+use super::messages::{StoreMail, StoreOp, StoreRequest};
+use super::queue::{Queue, Taken, Unwritten};
 use crate::node::Node;
 use crate::router::{PageRead, RouterMail, RouterOutlets};
 use crate::runtime::guard;
@@ -97,7 +97,13 @@ impl StoreActor {
                 self.set_away(None);
                 self.retry_after = RETRY_AFTER_MIN;
                 self.node.metrics.commit(taken.tickets.len(), began.elapsed());
-                self.report(taken.tickets, outcomes, taken.deleted);
+                let Taken {
+                    mut tickets, behind, ..
+                } = taken;
+                let stored = behind.iter().map(|_| InsertOutcome::Stored);
+                let outcomes = outcomes.into_iter().chain(stored).collect();
+                tickets.extend(behind.iter().map(|(ticket, _)| *ticket));
+                self.report(tickets, outcomes, taken.deleted);
             }
             Err(error) => {
                 self.set_away(Some(&error));
@@ -123,8 +129,12 @@ impl StoreActor {
                 claims.deleted(user, id, now);
             }
         }
+        self.tell_stored(tickets.into_iter().zip(outcomes));
+    }
+
+    fn tell_stored(&mut self, outcomes: impl IntoIterator<Item = (Ticket, InsertOutcome)>) {
         let mut by_shard: HashMap<u16, Vec<(Ticket, InsertOutcome)>> = HashMap::new();
-        for (ticket, outcome) in tickets.into_iter().zip(outcomes) {
+        for (ticket, outcome) in outcomes {
             by_shard.entry(ticket.shard).or_default().push((ticket, outcome));
         }
         for (shard, outcomes) in by_shard {
@@ -190,6 +200,7 @@ impl StoreActor {
                 max_rows,
                 max_bytes,
                 filter,
+                deferred,
             } => {
                 let Some(router) = node.routers.recipient(shard) else {
                     return;
@@ -209,6 +220,7 @@ impl StoreActor {
                         page,
                         after_seq,
                         asked_at,
+                        deferred,
                     };
                     // This task's own sender has a place of its own in the mailbox.
                     let _ = router.try_send(RouterMail::Page(Box::new(read)));
@@ -270,11 +282,22 @@ impl Handler<StoreMail> for StoreActor {
         guard::catch("store", || match mail {
             StoreMail::Ops(ops) => {
                 let now = self.node.clock.now().elapsed;
+                let mut told = Vec::new();
                 for op in ops {
-                    if let Some((user, id)) = self.queue.push(op) {
-                        self.node.custody.claims().deleted(user, id, now);
+                    let Some(unwritten) = self.queue.push(op) else {
+                        continue;
+                    };
+                    let Unwritten { user, id, .. } = unwritten;
+                    self.node.custody.claims().deleted(user, id, now);
+                    if self.node.cluster.is_some() {
+                        // Who took it back may not be who wanted it written: two that move the same message. The other must not wait for ever.
+                        told.push((unwritten.ticket, InsertOutcome::Stored));
+                        if let Some((user, id)) = unwritten.replaced {
+                            self.queue.push(StoreOp::Delete { user, id });
+                        }
                     }
                 }
+                self.tell_stored(told);
             }
             StoreMail::Requests(requests) => requests.into_iter().for_each(|request| self.request(request)),
             StoreMail::Applied(result) => self.on_applied(result, ctx),

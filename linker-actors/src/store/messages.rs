@@ -26,6 +26,11 @@ pub(crate) enum StoreOp {
     Absent {
         id: MessageId,
     },
+    /// Sessions that are behind, on another node, are to find it. Answered as an insert is.
+    Behind {
+        ticket: Ticket,
+        id: MessageId,
+    },
 }
 
 /// One question of a session; a page is answered to the router `shard`, a count to the session itself.
@@ -37,6 +42,7 @@ pub(crate) enum StoreRequest {
         max_rows: u32,
         max_bytes: usize,
         filter: PageFilter,
+        deferred: Vec<MessageId>,
     },
     Count(Arc<SessionEntry>),
 }

@@ -30,6 +30,7 @@ pub(super) struct Queue {
     next: u64,
     deletes: Vec<(UserId, MessageId)>,
     absent: Vec<MessageId>,
+    behind: Vec<(Ticket, MessageId)>,
 }
 
 /// One transaction's worth.
@@ -37,16 +38,27 @@ pub(super) struct Queue {
 pub(super) struct Taken {
     pub(super) tickets: Vec<Ticket>,
     pub(super) deleted: Vec<(UserId, MessageId)>,
+    pub(super) behind: Vec<(Ticket, MessageId)>,
     pub(super) batch: StoreBatch,
+}
+
+/// A row that need not be written after all.
+pub(super) struct Unwritten {
+    pub(super) user: UserId,
+    pub(super) id: MessageId,
+    /// Who wanted it written.
+    pub(super) ticket: Ticket,
+    /// The row that was to go with the same transaction.
+    pub(super) replaced: Option<(UserId, MessageId)>,
 }
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.deletes.is_empty() && self.absent.is_empty()
+        self.inserts.is_empty() && self.deletes.is_empty() && self.absent.is_empty() && self.behind.is_empty()
     }
 
     /// Adds a change. Answers the row that need not be written after all, if this delete found it waiting.
-    pub(super) fn push(&mut self, op: StoreOp) -> Option<(UserId, MessageId)> {
+    pub(super) fn push(&mut self, op: StoreOp) -> Option<Unwritten> {
         match op {
             StoreOp::Insert {
                 ticket,
@@ -68,15 +80,28 @@ impl Queue {
                 None
             }
             StoreOp::Delete { user, id } => {
-                if let Some(place) = self.by_id.remove(&id) {
-                    self.inserts.remove(&place);
-                    return Some((user, id));
+                let waiting = self
+                    .by_id
+                    .remove(&id)
+                    .and_then(|place| self.inserts.remove(&place));
+                if let Some(insert) = waiting {
+                    let replaced = insert.replaces.map(|id| (insert.envelope.from, id));
+                    return Some(Unwritten {
+                        user,
+                        id,
+                        ticket: insert.ticket,
+                        replaced,
+                    });
                 }
                 self.deletes.push((user, id));
                 None
             }
             StoreOp::Absent { id } => {
                 self.absent.push(id);
+                None
+            }
+            StoreOp::Behind { ticket, id } => {
+                self.behind.push((ticket, id));
                 None
             }
         }
@@ -110,6 +135,9 @@ impl Queue {
         }
         let absent = self.absent.len().min(DELETES_MAX);
         taken.batch.absent = self.absent.drain(..absent).collect();
+        let behind = self.behind.len().min(DELETES_MAX);
+        taken.behind = self.behind.drain(..behind).collect();
+        taken.batch.behind = taken.behind.iter().map(|(_, id)| *id).collect();
         taken
     }
 }

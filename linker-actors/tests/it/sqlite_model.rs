@@ -5,7 +5,7 @@ use std::sync::Arc;
 use linker_actors::adapter::memory::MemoryStore;
 use linker_actors::adapter::sqlite::SqliteStore;
 use linker_core::envelope::Envelope;
-use linker_core::id::{NodeInstance, UserId};
+use linker_core::id::{MessageId, NodeInstance, UserId};
 use linker_core::port::{
     CountRequest, Insert, Page, PageFilter, PageRequest, Store, StoreBatch, TakeOver, WaitReason,
 };
@@ -47,14 +47,19 @@ impl Random {
             })
             .collect();
         let deletes = (0..self.below(14)).map(|_| message_id(self.below(400))).collect();
-        let absent = (0..self.below(10))
+        let mut others: Vec<MessageId> = (0..self.below(14))
             .map(|_| message_id(self.below(400)))
             .filter(|id| !inserts.iter().any(|insert| insert.envelope.id == *id))
             .collect();
+        others.sort_unstable();
+        others.dedup();
+        let behind = others.split_off(others.len() / 2);
+        let absent = others;
         StoreBatch {
             inserts,
             deletes,
             absent,
+            behind,
             node: self.some_node(),
             dedupe_since_ms: now_ms - 40,
             now_ms,

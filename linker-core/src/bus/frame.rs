@@ -20,17 +20,18 @@ pub enum BusFrame {
     },
     /// Deliver one message to several recipients, each to the sessions on your node.
     DeliverGroup(GroupDelivery),
-    /// Delivery is proven. Tickets of the receiver, who gave them with what it had delivered.
+    /// Delivery is proven. Tickets of the receiver, who gave them with what it had delivered. Answered with [`BusFrame::Finish`] where the receiver does not
+    /// answer for it any more.
     Proven {
-        /// The receiver's.
-        tickets: Vec<Ticket>,
+        /// The receiver's tickets, and the messages.
+        tickets: Vec<(Ticket, MessageId)>,
     },
     /// None of my sessions has it, or has it any more: find another way.
     NotHere {
         /// The receiver's.
         tickets: Vec<Ticket>,
     },
-    /// My sessions of that user are behind: store it. Answered with [`BusFrame::Stored`], [`BusFrame::Keep`] or [`BusFrame::Dismiss`].
+    /// My sessions of that user are behind: store it. Answered with [`BusFrame::Stored`] or [`BusFrame::Dismiss`].
     Behind {
         /// The receiver's.
         ticket: Ticket,
@@ -41,11 +42,6 @@ pub enum BusFrame {
     },
     /// The row is in the store now: look there.
     Stored {
-        /// The receiver's, from [`BusFrame::Behind`].
-        guests: Vec<Ticket>,
-    },
-    /// The row is in the store, but not among those that wait for sessions that are behind: give it to them from there, beyond their bound if need be.
-    Keep {
         /// The receiver's, from [`BusFrame::Behind`].
         guests: Vec<Ticket>,
     },
@@ -72,6 +68,16 @@ pub enum BusFrame {
     Rescan {
         /// Whose sessions.
         users: Vec<UserId>,
+    },
+    /// A batch of this epoch of yours is missing here: begin another one, and send again what you wait for.
+    Restart {
+        /// The receiver's.
+        epoch: u64,
+    },
+    /// You have proven these, and I do not answer for them any more: do what is owed for them.
+    Finish {
+        /// The messages.
+        ids: Vec<MessageId>,
     },
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! "LBUS", version u8, floor u8, header length u16, header, frame*
-//! header: sender's name (length u8, bytes), incarnation u64
+//! header: sender's name (length u8, bytes), incarnation u64, and where its batches are numbered: epoch u64, number u64
 //! frame:  type u8, length u32, body
 //! ```
 //!
@@ -16,6 +16,10 @@
 //!   stands before the frames never changes, so that a refusal can name the sender.
 //! - A frame that cannot be read takes no other one with it.
 //!
+//! Batches may be lost, and what is lost must not be overtaken. A sender numbers its batches from 0 and begins a new *epoch*, with a larger number, whenever
+//! something may have been lost; a receiver that misses one says so ([`BusFrame::Restart`]), and passes over RELIABLE messages until the next epoch, in which they come
+//! again.
+//!
 //! Recorded in `tests/golden/`.
 
 mod frame;
@@ -23,7 +27,7 @@ mod reader;
 mod writer;
 
 pub use frame::{BusFrame, GroupDelivery, GroupRecipient};
-pub use reader::{Batch, BatchDecodeError, BrokenFrame, FrameDecodeError, decode_batch};
+pub use reader::{Batch, BatchDecodeError, BatchNumber, BrokenFrame, FrameDecodeError, decode_batch};
 pub use writer::BatchWriter;
 
 const MAGIC: [u8; 4] = *b"LBUS";
@@ -50,4 +54,5 @@ const DISMISS: u8 = 7;
 const ASK: u8 = 8;
 const CLOSE: u8 = 9;
 const RESCAN: u8 = 10;
-const KEEP: u8 = 11;
+const RESTART: u8 = 11;
+const FINISH: u8 = 12;

@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 
 use super::frame::{BusFrame, GroupDelivery, GroupRecipient};
 use super::{
-    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
-    FLAG_SESSION, FLAG_TICKET, KEEP, MAGIC, NOT_HERE, PROVEN, RESCAN, STORED, VERSION,
+    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
+    FLAG_SESSION, FLAG_TICKET, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED, VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, EnvelopeDecodeError, Feature, Kind};
@@ -25,6 +25,8 @@ const USER_MIN: usize = 1 + 1 + 8;
 pub struct Batch {
     /// Who says so.
     pub sender: NodeInstance,
+    /// Its place among the sender's batches, where those are numbered.
+    pub number: Option<BatchNumber>,
     /// What this version understands, in order.
     pub frames: Vec<BusFrame>,
     /// Frames of types that are not known here.
@@ -33,6 +35,15 @@ pub struct Batch {
     pub broken: usize,
     /// The first of these.
     pub first_broken: Option<BrokenFrame>,
+}
+
+/// The place of a batch among those of its sender to one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchNumber {
+    /// Grows when something may have been lost.
+    pub epoch: u64,
+    /// From 0 in each epoch.
+    pub number: u64,
 }
 
 /// A frame that could not be read.
@@ -95,9 +106,10 @@ pub enum BatchDecodeError {
 /// # Errors
 /// [`BatchDecodeError`] when no frame can be had from it. A frame that cannot be read is none: it is counted in the [`Batch`].
 pub fn decode_batch(mut bytes: Bytes) -> Result<Batch, BatchDecodeError> {
-    let sender = read_header(&mut bytes)?;
+    let (sender, number) = read_header(&mut bytes)?;
     let mut batch = Batch {
         sender,
+        number,
         frames: Vec::new(),
         unknown: 0,
         broken: 0,
@@ -118,7 +130,7 @@ pub fn decode_batch(mut bytes: Bytes) -> Result<Batch, BatchDecodeError> {
     Ok(batch)
 }
 
-fn read_header(bytes: &mut Bytes) -> Result<NodeInstance, BatchDecodeError> {
+fn read_header(bytes: &mut Bytes) -> Result<(NodeInstance, Option<BatchNumber>), BatchDecodeError> {
     use BatchDecodeError::{Foreign, Incompatible, Sender, Truncated};
     let Some(rest) = bytes.strip_prefix(&MAGIC) else {
         return Err(if MAGIC.starts_with(bytes) {
@@ -154,7 +166,11 @@ fn read_header(bytes: &mut Bytes) -> Result<NodeInstance, BatchDecodeError> {
             floor,
         });
     }
-    Ok(sender)
+    let number = match (header.try_get_u64(), header.try_get_u64()) {
+        (Ok(epoch), Ok(number)) => Some(BatchNumber { epoch, number }),
+        _ => None,
+    };
+    Ok((sender, number))
 }
 
 /// `None` for a type that is not known here.
@@ -170,7 +186,7 @@ fn read_body(frame: u8, mut body: Bytes) -> Result<Option<BusFrame>, FrameDecode
         }
         DELIVER_GROUP => BusFrame::DeliverGroup(read_group(body)?),
         PROVEN => BusFrame::Proven {
-            tickets: take_list(body, TICKET, take_ticket)?,
+            tickets: take_list(body, TICKET + ID, |body| Ok((take_ticket(body)?, take_id(body)?)))?,
         },
         NOT_HERE => BusFrame::NotHere {
             tickets: take_list(body, TICKET, take_ticket)?,
@@ -183,8 +199,11 @@ fn read_body(frame: u8, mut body: Bytes) -> Result<Option<BusFrame>, FrameDecode
                 replaying: flags & FLAG_REPLAYING != 0,
             }
         }
-        KEEP => BusFrame::Keep {
-            guests: take_list(body, TICKET, take_ticket)?,
+        RESTART => BusFrame::Restart {
+            epoch: body.try_get_u64().map_err(truncated)?,
+        },
+        FINISH => BusFrame::Finish {
+            ids: take_list(body, ID, take_id)?,
         },
         STORED => BusFrame::Stored {
             guests: take_list(body, TICKET, take_ticket)?,

@@ -3,9 +3,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{BusFrame, GroupDelivery};
+use super::reader::BatchNumber;
 use super::{
-    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
-    FLAG_SESSION, FLAG_TICKET, FLOOR, KEEP, MAGIC, NOT_HERE, PROVEN, RESCAN, STORED, VERSION,
+    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
+    FLAG_SESSION, FLAG_TICKET, FLOOR, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED, VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, Feature};
@@ -16,29 +17,31 @@ const LENGTH: usize = size_of::<u32>();
 /// Collects frames for one node until they are sent together.
 #[derive(Debug)]
 pub struct BatchWriter {
+    sender: NodeInstance,
     header: Bytes,
+    /// Of the batch that is collected, where batches are numbered.
+    number: Option<BatchNumber>,
     bytes: BytesMut,
     frames: usize,
 }
 
 impl BatchWriter {
-    /// An empty one.
+    /// An empty one, whose batches have no numbers.
     pub fn new(sender: &NodeInstance) -> Self {
-        let name = sender.name.as_str();
-        let mut header = BytesMut::with_capacity(MAGIC.len() + 4 + 1 + name.len() + 8);
-        header.put_slice(&MAGIC);
-        header.put_u8(VERSION);
-        header.put_u8(FLOOR);
-        // A name has at most 128 bytes.
-        header.put_u16((1 + name.len() + 8) as u16);
-        header.put_u8(name.len() as u8);
-        header.put_slice(name.as_bytes());
-        header.put_u64(sender.incarnation);
         Self {
-            header: header.freeze(),
+            sender: sender.clone(),
+            header: header(sender, None),
+            number: None,
             bytes: BytesMut::new(),
             frames: 0,
         }
+    }
+
+    /// From the next batch on, which is to be begun yet, they are numbered from 0 in this epoch.
+    pub fn begin_epoch(&mut self, epoch: u64) {
+        let number = BatchNumber { epoch, number: 0 };
+        self.header = header(&self.sender, Some(number));
+        self.number = Some(number);
     }
 
     /// Appends a frame.
@@ -74,9 +77,33 @@ impl BatchWriter {
 
     /// Takes the batch out; the next frame begins another one. Empty when there is no frame.
     pub fn take(&mut self) -> Bytes {
-        self.frames = 0;
+        let any = std::mem::take(&mut self.frames) > 0;
+        if let Some(number) = self.number.as_mut().filter(|_| any) {
+            let end = self.header.len();
+            self.bytes[end - size_of::<u64>()..end].copy_from_slice(&number.number.to_be_bytes());
+            number.number += 1;
+        }
         self.bytes.split().freeze()
     }
+}
+
+fn header(sender: &NodeInstance, number: Option<BatchNumber>) -> Bytes {
+    let name = sender.name.as_str();
+    let length = 1 + name.len() + 8 + if number.is_some() { 16 } else { 0 };
+    let mut header = BytesMut::with_capacity(MAGIC.len() + 4 + length);
+    header.put_slice(&MAGIC);
+    header.put_u8(VERSION);
+    header.put_u8(FLOOR);
+    // A name has at most 128 bytes.
+    header.put_u16(length as u16);
+    header.put_u8(name.len() as u8);
+    header.put_slice(name.as_bytes());
+    header.put_u64(sender.incarnation);
+    if let Some(number) = number {
+        header.put_u64(number.epoch);
+        header.put_u64(number.number);
+    }
+    header.freeze()
 }
 
 fn type_of(frame: &BusFrame) -> u8 {
@@ -91,7 +118,8 @@ fn type_of(frame: &BusFrame) -> u8 {
         BusFrame::Ask { .. } => ASK,
         BusFrame::Close { .. } => CLOSE,
         BusFrame::Rescan { .. } => RESCAN,
-        BusFrame::Keep { .. } => KEEP,
+        BusFrame::Restart { .. } => RESTART,
+        BusFrame::Finish { .. } => FINISH,
     }
 }
 
@@ -109,10 +137,8 @@ fn put_body(out: &mut BytesMut, frame: &BusFrame) {
             out[length_at..length_at + LENGTH].copy_from_slice(&length.to_be_bytes());
         }
         BusFrame::DeliverGroup(group) => put_group(out, group),
-        BusFrame::Proven { tickets } | BusFrame::NotHere { tickets } => put_tickets(out, tickets),
-        BusFrame::Stored { guests } | BusFrame::Keep { guests } | BusFrame::Dismiss { guests } => {
-            put_tickets(out, guests)
-        }
+        BusFrame::NotHere { tickets } => put_tickets(out, tickets),
+        BusFrame::Stored { guests } | BusFrame::Dismiss { guests } => put_tickets(out, guests),
         BusFrame::Behind {
             ticket,
             guest,
@@ -122,7 +148,7 @@ fn put_body(out: &mut BytesMut, frame: &BusFrame) {
             put_ticket(out, *ticket);
             put_ticket(out, *guest);
         }
-        BusFrame::Ask { tickets } => {
+        BusFrame::Ask { tickets } | BusFrame::Proven { tickets } => {
             put_count(out, tickets.len());
             for (ticket, id) in tickets {
                 put_ticket(out, *ticket);
@@ -141,6 +167,13 @@ fn put_body(out: &mut BytesMut, frame: &BusFrame) {
             put_count(out, users.len());
             for user in users {
                 put_user(out, user);
+            }
+        }
+        BusFrame::Restart { epoch } => out.put_u64(*epoch),
+        BusFrame::Finish { ids } => {
+            put_count(out, ids.len());
+            for id in ids {
+                out.put_slice(id.as_bytes());
             }
         }
     }

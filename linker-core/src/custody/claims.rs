@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::id::{MessageId, UserId};
+use crate::id::{MessageId, SessionId, UserId};
 
 /// How long a removed row is remembered: a page that was read before the removal may still be on its way.
 const REMEMBERED: Duration = Duration::from_secs(10);
@@ -16,6 +16,12 @@ enum Claim {
     Written,
     /// A session has it, or has proven it.
     Held,
+    /// This one has it from the store.
+    Adopted(SessionId),
+    /// A router keeps it in line until a fault ends; whoever asks the store may have it.
+    Kept,
+    /// Another node is storing it for sessions here; whoever finds it may have it.
+    Expected,
     Deleted(Duration),
 }
 
@@ -24,8 +30,10 @@ enum Claim {
 pub enum Taken {
     /// It was free, and is held now.
     Yes,
-    /// Somebody has it, or it was removed lately: pass it over.
-    Elsewhere,
+    /// Another session has it.
+    Held,
+    /// The session itself has it, or it was removed lately: pass it over.
+    Passed,
     /// Its router has not decided yet: what comes after it must wait for that, or it would be overtaken.
     Undecided,
 }
@@ -46,21 +54,67 @@ impl Claims {
     /// A session has been given a row that is being written or was written, or has given it back.
     pub fn set_held(&mut self, user: &UserId, id: &MessageId, held: bool) {
         let claim = self.of.get_mut(user).and_then(|rows| rows.get_mut(id));
-        if let Some(claim @ (Claim::Held | Claim::Written)) = claim {
+        if let Some(claim @ (Claim::Held | Claim::Adopted(_) | Claim::Written)) = claim {
             *claim = if held { Claim::Held } else { Claim::Written };
         }
     }
 
-    /// Takes a row that a page showed.
+    /// Takes a row for whoever will have it.
     pub fn take(&mut self, user: UserId, id: MessageId) -> Taken {
+        self.take_as(user, id, Claim::Held)
+    }
+
+    /// Takes a row that a page showed to this session.
+    pub fn adopt(&mut self, user: UserId, id: MessageId, session: SessionId) -> Taken {
+        self.take_as(user, id, Claim::Adopted(session))
+    }
+
+    fn take_as(&mut self, user: UserId, id: MessageId, claim: Claim) -> Taken {
         let rows = self.of.entry(user).or_default();
         match rows.get(&id) {
-            None => {
-                rows.insert(id, Claim::Held);
+            None | Some(Claim::Kept | Claim::Expected) => {
+                rows.insert(id, claim);
                 Taken::Yes
             }
             Some(Claim::Written) => Taken::Undecided,
-            Some(Claim::Held | Claim::Deleted(_)) => Taken::Elsewhere,
+            Some(Claim::Deleted(_)) => Taken::Passed,
+            Some(own @ Claim::Adopted(_)) if *own == claim => Taken::Passed,
+            Some(Claim::Held | Claim::Adopted(_)) => Taken::Held,
+        }
+    }
+
+    /// Takes a row that was left to the store: none that a router keeps.
+    pub fn take_left(&mut self, user: UserId, id: MessageId) -> bool {
+        let kept = self.of.get(&user).and_then(|rows| rows.get(&id));
+        kept.is_none() && self.take(user, id) == Taken::Yes
+    }
+
+    /// Its router keeps it until a fault ends.
+    pub fn keep(&mut self, user: UserId, id: MessageId) {
+        self.of.entry(user).or_default().insert(id, Claim::Kept);
+    }
+
+    /// Takes a row that its router kept, unless somebody has had it from the store meanwhile.
+    pub fn take_kept(&mut self, user: &UserId, id: &MessageId) -> bool {
+        match self.of.get_mut(user).and_then(|rows| rows.get_mut(id)) {
+            Some(claim @ Claim::Kept) => {
+                *claim = Claim::Held;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Another node is storing it for sessions here: what comes later would overtake it.
+    pub fn expect(&mut self, user: UserId, id: MessageId) {
+        self.of.entry(user).or_default().insert(id, Claim::Expected);
+    }
+
+    /// It is stored, or will not be, for all that is known here.
+    pub fn expect_no_more(&mut self, user: &UserId, id: &MessageId) {
+        let claim = self.of.get(user).and_then(|rows| rows.get(id));
+        if claim == Some(&Claim::Expected) {
+            self.release(user, id);
         }
     }
 
@@ -83,14 +137,21 @@ impl Claims {
     pub fn of(&self, user: &UserId) -> Vec<MessageId> {
         self.of
             .get(user)
-            .map(|rows| rows.keys().copied().collect())
+            .map(|rows| {
+                let waits = |claim: &Claim| matches!(claim, Claim::Kept | Claim::Expected);
+                let taken = rows.iter().filter(|(_, claim)| !waits(claim));
+                taken.map(|(id, _)| *id).collect()
+            })
             .unwrap_or_default()
     }
 
-    /// Whether a row of this user is being written and nobody has it: what is sent to the user before it overtakes it.
+    /// Whether a row of this user is being written, here or by another node, and nobody has it: what is sent to the user before it overtakes it.
     pub fn is_undecided(&self, user: &UserId) -> bool {
         let rows = self.of.get(user);
-        rows.is_some_and(|rows| rows.values().any(|claim| *claim == Claim::Written))
+        rows.is_some_and(|rows| {
+            rows.values()
+                .any(|claim| matches!(claim, Claim::Written | Claim::Expected))
+        })
     }
 
     /// Forgets rows removed long ago.

@@ -68,7 +68,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeWord {
     /// A session has proven it. The ticket is the other node's, as in the next two.
-    Proven(Ticket),
+    Proven(Ticket, MessageId),
     /// No session has it, or none has it any more.
     NotHere(Ticket),
     /// The sessions are behind: it is to be stored, and [`NodeWord::Stored`] awaited under `guest`.
@@ -80,14 +80,14 @@ pub enum NodeWord {
         /// They are being sent everything that waits, whatever for.
         replaying: bool,
     },
-    /// Its row is in the store, where those sessions find it. The ticket is what the other node called `guest`, as in the next two.
+    /// Its row is in the store, where those sessions find it. The ticket is what the other node called `guest`, as in the next.
     Stored(Ticket),
-    /// Its row does not say that it waits for sessions that are behind: they are to get it from here, beyond their bound if need be.
-    Keep(Ticket),
     /// Another session has it; those that are behind get it besides.
     Dismiss(Ticket),
     /// Is it still under way?
     Ask(Ticket, MessageId),
+    /// It was proven, and this node answers for it no more: do what is owed for it.
+    Finish(MessageId),
 }
 
 /// One thing to do; in the order given.
@@ -113,6 +113,13 @@ pub enum CustodyEffect<S> {
     },
     /// A row waits for [`WaitReason::Absent`] from now on, and is nobody's.
     Absent {
+        /// The row.
+        id: MessageId,
+    },
+    /// A row in the store waits for [`WaitReason::Behind`] from now on, and is nobody's. Answer with [`super::Custody::on_stored`] once it is committed.
+    Behind {
+        /// Whom to answer.
+        ticket: Ticket,
         /// The row.
         id: MessageId,
     },

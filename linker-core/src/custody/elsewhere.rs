@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::claims::Taken;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, NodeWord, Origin};
-use super::pending::{Diverted, Pending, Row};
+use super::pending::{Pending, Row};
 use super::router::{Custody, CustodyContext};
 use super::sessions::{Elsewhere, LocalSessions, NodeOffer};
 use crate::envelope::{Envelope, Feature};
 use crate::id::{SessionId, UserId};
-use crate::port::{StoredRow, WaitReason};
+use crate::port::WaitReason;
 
 /// A node that has a message for so long without a word is asked whether it still has it: the bus may have lost the one or the other.
 const ASK_AFTER: Duration = Duration::from_secs(2);
@@ -61,7 +60,7 @@ pub(super) struct ElsewhereState<S> {
     /// It is true of this time, or of a later one.
     answer_as_of: Duration,
     /// Stored messages that a fault keeps from being moved, and whose row does not say so.
-    stuck: Vec<Ticket>,
+    pub(super) stuck: Vec<Ticket>,
     /// Something was handed to another node since it was last looked.
     handed: bool,
     look_at: Duration,
@@ -87,10 +86,9 @@ impl<S: Clone> Custody<S> {
         ticket: Ticket,
         cx: &mut CustodyContext<'_, L>,
     ) -> bool {
-        let Some(pending) = self.pending.get_mut(ticket) else {
+        let Some(user) = self.pending.get_mut(ticket).map(|pending| pending.envelope.to) else {
             return false;
         };
-        let user = pending.envelope.to;
         let answered = self.elsewhere.answer.as_ref().filter(|(of, _)| *of == user);
         let elsewhere = match answered {
             Some((_, answer)) => answer.clone(),
@@ -98,11 +96,20 @@ impl<S: Clone> Custody<S> {
             None if self.elsewhere.sought.contains_key(&user) => Elsewhere::Asked,
             None => cx.sessions.elsewhere(&user),
         };
+        if let Elsewhere::Nodes(nodes) = &elsewhere
+            && !nodes.is_empty()
+        {
+            self.offer_earlier(ticket, user, nodes, cx);
+        }
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return false;
+        };
         match elsewhere {
             Elsewhere::Nodes(nodes) => {
-                let (sent, fault) = offer_to_nodes(pending, ticket, &nodes, cx);
-                self.note_handed(sent, cx.now.elapsed);
-                fault
+                let offering = offer_to_nodes(pending, ticket, &nodes, cx);
+                self.lines.refused(&user, &offering.without);
+                self.note_handed(offering.sent, cx.now.elapsed);
+                offering.fault
             }
             Elsewhere::Asked => {
                 if !pending.sought {
@@ -139,7 +146,7 @@ impl<S: Clone> Custody<S> {
         }
     }
 
-    fn note_handed(&mut self, sent: bool, now: Duration) {
+    pub(super) fn note_handed(&mut self, sent: bool, now: Duration) {
         if sent && !self.elsewhere.handed {
             self.elsewhere.handed = true;
             self.elsewhere.look_at = now + LOOK_EVERY;
@@ -251,185 +258,33 @@ impl<S: Clone> Custody<S> {
         true
     }
 
-    /// A fault keeps a stored message from being moved. Where its row says so it is left there, for whoever takes over when the fault ends.
+    /// A fault keeps a stored message from being moved. It stays here, in line, so that nothing newer overtakes it when the fault ends. Where too many wait so, it
+    /// is left to the store, for whoever takes over then.
     pub(super) fn wait_for_fault(&mut self, ticket: Ticket) {
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
         };
         let (user, id) = (pending.envelope.to, pending.envelope.id);
-        if pending.row == Row::Stored(WaitReason::Fault) {
+        if pending.row == Row::Stored(WaitReason::Fault) && self.shared.holds_enough() {
             drop(self.take(ticket));
             self.shared.has_faults.store(true, Ordering::Release);
+            self.shared.claims().release(&user, &id);
         } else {
             self.elsewhere.stuck.push(ticket);
-        }
-        self.shared.claims().release(&user, &id);
-    }
-
-    /// A word of another node about a message that one of the two answers for.
-    pub fn on_node_word<L: LocalSessions<Session = S>>(
-        &mut self,
-        node: &S,
-        word: NodeWord,
-        cx: &mut CustodyContext<'_, L>,
-    ) {
-        match word {
-            NodeWord::Proven(ticket) => self.on_proven(ticket, cx),
-            NodeWord::NotHere(ticket) => self.on_not_here(ticket, node, cx),
-            NodeWord::Behind {
-                ticket,
-                guest,
-                replaying,
-            } => self.on_behind(ticket, node, guest, replaying, cx),
-            NodeWord::Stored(guest) => self.on_guest_stored(guest, cx),
-            NodeWord::Keep(guest) => self.give_to_behind(guest, true, cx),
-            NodeWord::Dismiss(guest) => self.give_to_behind(guest, false, cx),
-            NodeWord::Ask(theirs, id) => self.on_ask(node, theirs, id, cx),
-        }
-    }
-
-    fn on_not_here<L: LocalSessions<Session = S>>(
-        &mut self,
-        ticket: Ticket,
-        node: &S,
-        cx: &mut CustodyContext<'_, L>,
-    ) {
-        let id = cx.sessions.id(node);
-        let Some(pending) = self.pending.get_mut(ticket) else {
-            return;
-        };
-        if !pending.holders.contains(&id) {
-            return;
-        }
-        pending.holders.retain(|holder| *holder != id);
-        if !pending.asked {
-            pending.refused_by.push(id);
-        }
-        if pending.envelope.feature == Feature::Fast {
-            if !pending.is_held() {
-                drop(self.take(ticket));
-            }
-            return;
-        }
-        cx.sessions.forget_elsewhere(&pending.envelope.to);
-        if !pending.is_held() {
-            self.route(ticket, cx);
-        }
-    }
-
-    fn on_behind<L: LocalSessions<Session = S>>(
-        &mut self,
-        ticket: Ticket,
-        node: &S,
-        guest: Ticket,
-        replaying: bool,
-        cx: &mut CustodyContext<'_, L>,
-    ) {
-        let id = cx.sessions.id(node);
-        let word = match self.pending.get_mut(ticket) {
-            None => Some(NodeWord::Dismiss(guest)),
-            Some(pending) => {
-                let had = pending.holders.contains(&id);
-                pending.holders.retain(|holder| *holder != id);
-                match pending.row {
-                    _ if !had => Some(NodeWord::Stored(guest)),
-                    _ if pending.is_held() => {
-                        // Its sessions may prove it too.
-                        pending.holders.push(id);
-                        Some(NodeWord::Dismiss(guest))
-                    }
-                    Row::Stored(WaitReason::Behind) => {
-                        self.release(ticket, cx);
-                        Some(NodeWord::Stored(guest))
-                    }
-                    Row::Stored(_) if replaying => {
-                        self.release(ticket, cx);
-                        Some(NodeWord::Stored(guest))
-                    }
-                    Row::Stored(_) | Row::Queued(WaitReason::Absent | WaitReason::Fault) if !replaying => {
-                        pending.holders.push(id);
-                        Some(NodeWord::Keep(guest))
-                    }
-                    Row::Stored(_) | Row::Queued(_) => {
-                        pending.diverted.push(Diverted::Guest(node.clone(), guest));
-                        None
-                    }
-                    Row::None | Row::Guest { .. } => {
-                        pending.diverted.push(Diverted::Guest(node.clone(), guest));
-                        self.store(ticket, WaitReason::Behind, cx);
-                        None
-                    }
-                }
-            }
-        };
-        self.mark_held(ticket);
-        if let Some(word) = word {
-            let node = node.clone();
-            cx.effects.push(CustodyEffect::Tell { node, word });
-        }
-    }
-
-    /// A node lives no more: what it had goes another way, and what it answered for here is this node's from now on.
-    pub fn on_node_gone<L: LocalSessions<Session = S>>(&mut self, node: &S, cx: &mut CustodyContext<'_, L>) {
-        let id = cx.sessions.id(node);
-        for ticket in self.pending.tickets() {
-            if let Some(pending) = self.pending.get_mut(ticket) {
-                pending.diverted.retain(|diverted| match diverted {
-                    Diverted::Guest(of, _) => cx.sessions.id(of) != id,
-                    Diverted::Session(_) => true,
-                });
-            }
-        }
-        self.on_session_ended(id, cx);
-        self.inherit_guests(id, cx);
-    }
-
-    /// Takes rows into custody that another node moved and does not move any more, or that waited for a fault to end, in order.
-    pub fn adopt_faults<L: LocalSessions<Session = S>>(
-        &mut self,
-        rows: Vec<StoredRow>,
-        cx: &mut CustodyContext<'_, L>,
-    ) {
-        for row in rows {
-            let envelope = row.envelope;
-            let proven = self.shared.proven_lately().contains(&envelope.id);
-            if self.guests.is_finished(&envelope.id) {
-                continue;
-            }
-            let taken = self.shared.claims().take(envelope.to, envelope.id) == Taken::Yes;
-            if !taken && !proven {
-                continue;
-            }
-            let ticket = self.admit(envelope, Origin::Node, false, None, None, cx.now.elapsed);
-            if let Some(pending) = self.pending.get_mut(ticket) {
-                pending.settled = true;
-                pending.row = Row::Stored(WaitReason::Fault);
-            }
-            match proven {
-                // As a guest of the node that is gone, which never heard of it.
-                true => self.on_proven(ticket, cx),
-                false => self.route(ticket, cx),
-            }
+            self.shared.claims().keep(user, id);
         }
     }
 
     /// The node stops: what is in the store, and in no session's hands here, is left to the others.
-    pub fn let_go_of_stored<L: LocalSessions<Session = S>>(&mut self, cx: &mut CustodyContext<'_, L>) {
+    pub fn let_go_of_stored(&mut self) {
         for ticket in self.pending.tickets() {
             let let_go = |pending: &mut Pending<S>| {
                 let elsewhere = pending.holders.iter().all(|holder| holder.is_node());
                 elsewhere && (pending.row.is_stored() || pending.envelope.feature == Feature::Fast)
             };
             if self.pending.get_mut(ticket).is_some_and(let_go) {
-                // Rows that others hold stay marked as ours: whoever sees that we are gone takes them over.
-                let held = self
-                    .pending
-                    .get_mut(ticket)
-                    .is_some_and(|pending| pending.is_held());
-                match held {
-                    true => drop(self.take(ticket)),
-                    false => self.release(ticket, cx),
-                }
+                // Rows stay marked as ours: whoever sees that we are gone takes them over.
+                drop(self.take(ticket));
             }
         }
     }
@@ -446,7 +301,9 @@ impl<S: Clone> Custody<S> {
             return;
         }
         self.elsewhere.look_at = now + LOOK_EVERY;
-        for ticket in std::mem::take(&mut self.elsewhere.stuck) {
+        let mut stuck = std::mem::take(&mut self.elsewhere.stuck);
+        stuck.sort_unstable_by_key(|ticket| ticket.generation);
+        for ticket in stuck {
             self.try_again(ticket, cx);
         }
         self.forget_late_guests(cx);
@@ -479,15 +336,23 @@ impl<S: Clone> Custody<S> {
     }
 
     /// Routes what a fault kept, unless a session has got it from the store meanwhile: then that one answers for it.
-    fn try_again<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &mut CustodyContext<'_, L>) {
+    pub(super) fn try_again<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
         };
+        if !pending.is_stuck() {
+            // A newer one has taken it along.
+            return;
+        }
         let (user, id) = (pending.envelope.to, pending.envelope.id);
-        let taken = self.shared.claims().take(user, id);
-        match taken {
-            Taken::Yes => self.route(ticket, cx),
-            Taken::Elsewhere | Taken::Undecided => drop(self.take(ticket)),
+        let kept = self.shared.claims().take_kept(&user, &id);
+        match kept {
+            true => self.route(ticket, cx),
+            false => drop(self.take(ticket)),
         }
     }
 
@@ -532,17 +397,31 @@ impl<S: Clone> Custody<S> {
     }
 }
 
-/// Answers whether one was sent it now, and whether a fault kept it from one.
-fn offer_to_nodes<L: LocalSessions>(
+/// What came of offering a message to nodes.
+#[derive(Debug, Default)]
+pub(super) struct Offering {
+    /// One was sent it now.
+    pub(super) sent: bool,
+    /// A fault kept it from one.
+    pub(super) fault: bool,
+    /// Those that do not have it.
+    pub(super) without: SmallVec<[SessionId; 2]>,
+}
+
+pub(super) fn offer_to_nodes<L: LocalSessions>(
     pending: &mut Pending<L::Session>,
     ticket: Ticket,
     nodes: &[L::Session],
     cx: &CustodyContext<'_, L>,
-) -> (bool, bool) {
-    let (mut sent, mut fault) = (false, false);
+) -> Offering {
+    let mut offering = Offering::default();
     for node in nodes {
         let id = cx.sessions.id(node);
-        if pending.holders.contains(&id) || pending.refused_by.contains(&id) {
+        if pending.holders.contains(&id) {
+            continue;
+        }
+        if pending.refused_by.contains(&id) {
+            offering.without.push(id);
             continue;
         }
         match cx.sessions.offer_node(node, &pending.envelope, Some(ticket)) {
@@ -550,11 +429,14 @@ fn offer_to_nodes<L: LocalSessions>(
                 pending.holders.push(id);
                 pending.asked_at = cx.now.elapsed;
                 pending.asked = false;
-                sent = true;
+                offering.sent = true;
             }
-            NodeOffer::Gone => {}
-            NodeOffer::Away => fault = true,
+            NodeOffer::Gone => offering.without.push(id),
+            NodeOffer::Away => {
+                offering.without.push(id);
+                offering.fault = true;
+            }
         }
     }
-    (sent, fault)
+    offering
 }

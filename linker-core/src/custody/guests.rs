@@ -7,11 +7,11 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::claims::Taken;
-use super::dedupe::{DedupeKey, Progress};
+use super::dedupe::{DedupeKey, Known, Progress};
 use super::delivery::{Delivery, Ticket};
 use super::effect::{CustodyEffect, NodeWord, Origin, Outcome};
 use super::fast::offer_fast;
-use super::pending::{Diverted, Row};
+use super::pending::{Diverted, Pending, Row};
 use super::proven_lately::ProvenLately;
 use super::router::{Custody, CustodyContext, count};
 use super::routing::divert_all;
@@ -79,6 +79,16 @@ impl Guests {
         his
     }
 
+    fn take_proven_one(&mut self, id: &MessageId) -> Option<Arc<Envelope>> {
+        let at = self
+            .proven
+            .iter()
+            .position(|(_, _, envelope)| envelope.id == *id)?;
+        let (_, _, envelope) = self.proven.remove(at)?;
+        self.proven_bytes -= envelope.cost();
+        Some(envelope)
+    }
+
     /// Whether its row is being removed by this node, for one that died.
     pub(super) fn is_finished(&self, id: &MessageId) -> bool {
         self.finished.contains(id)
@@ -118,7 +128,7 @@ impl<S: Clone> Custody<S> {
         let mut reference = None;
         if envelope.feature == Feature::Reliable {
             if self.shared.proven_lately().contains(&envelope.id) {
-                tell(node, NodeWord::Proven(theirs), cx);
+                tell(node, NodeWord::Proven(theirs, envelope.id), cx);
                 return;
             }
             if self.shared.claims().take(envelope.to, envelope.id) != Taken::Yes {
@@ -156,11 +166,13 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) -> bool {
         let known = self.shared.dedupe.begin(reference, envelope.id, cx.now.elapsed);
-        let Some(known) = known.filter(|known| known.id != envelope.id) else {
+        // The very same may be handed over by one that took its origin, this node, for dead.
+        let repeated = |known: &Known| known.id != envelope.id || known.progress == Progress::Proven;
+        let Some(known) = known.filter(repeated) else {
             return false;
         };
         match known.progress {
-            Progress::Proven => tell(node, NodeWord::Proven(theirs), cx),
+            Progress::Proven => tell(node, NodeWord::Proven(theirs, envelope.id), cx),
             // Where it is stored, the origin finds it when it stores its own.
             Progress::Stored => tell(node, NodeWord::NotHere(theirs), cx),
             Progress::Pending => self.wait_for_original(reference, known.id, node.clone(), theirs, envelope),
@@ -195,8 +207,10 @@ impl<S: Clone> Custody<S> {
             return false;
         }
         // Sessions here may find its row as soon as it is there.
+        pending.row = Row::Guest { claimed: false };
         let (user, id) = (pending.envelope.to, pending.envelope.id);
-        self.shared.claims().release(&user, &id);
+        pending.row = Row::Guest { claimed: false };
+        self.shared.claims().expect(user, id);
         self.guests
             .waiting
             .push_back((cx.now.elapsed + STORED_WITHIN, ticket));
@@ -212,6 +226,15 @@ impl<S: Clone> Custody<S> {
         true
     }
 
+    /// A guest is here no more: its row, if it has one, waits for whoever asks.
+    pub(super) fn let_go_of_claim(&self, guest: &Pending<S>) {
+        let (user, id) = (&guest.envelope.to, &guest.envelope.id);
+        match guest.row {
+            Row::Guest { claimed: true } => self.shared.claims().release(user, id),
+            _ => self.shared.claims().expect_no_more(user, id),
+        }
+    }
+
     /// Nobody here has it (any more): its origin is told.
     pub(super) fn send_guest_away<L: LocalSessions<Session = S>>(
         &mut self,
@@ -219,15 +242,11 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) {
         let Some(pending) = self.take(ticket) else { return };
+        self.let_go_of_claim(&pending);
         let Origin::Guest(node, theirs) = pending.origin else {
             return;
         };
         self.guests.forget(cx.sessions.id(&node), theirs);
-        if pending.row == (Row::Guest { claimed: true }) {
-            self.shared
-                .claims()
-                .release(&pending.envelope.to, &pending.envelope.id);
-        }
         if let Some(key) = pending.key {
             self.shared.dedupe.forget(key, pending.envelope.id);
         }
@@ -256,10 +275,10 @@ impl<S: Clone> Custody<S> {
             }
         }
         tell_diverted(diverted, cx);
-        tell(&node, NodeWord::Proven(theirs), cx);
+        tell(&node, NodeWord::Proven(theirs, envelope.id), cx);
     }
 
-    /// Its origin has stored it: sessions that are behind find it there.
+    /// Its origin has stored it: sessions that are behind find it there. Where one of them has ended meanwhile, others look too: nobody else gives it to them.
     pub(super) fn on_guest_stored<L: LocalSessions<Session = S>>(
         &mut self,
         guest: Ticket,
@@ -269,8 +288,19 @@ impl<S: Clone> Custody<S> {
             return;
         }
         if let Some(pending) = self.pending.get_mut(guest) {
-            for diverted in &pending.diverted {
-                if let Diverted::Session(session) = diverted {
+            let present = cx.sessions.of(&pending.envelope.to);
+            let diverted: SmallVec<[SessionId; 2]> = pending
+                .diverted
+                .iter()
+                .filter_map(|diverted| match diverted {
+                    Diverted::Session(session) => Some(cx.sessions.id(session)),
+                    Diverted::Guest(..) => None,
+                })
+                .collect();
+            let is_here = |id: &SessionId| present.iter().any(|session| cx.sessions.id(session) == *id);
+            let all_here = diverted.iter().all(is_here);
+            for session in &present {
+                if !all_here || diverted.contains(&cx.sessions.id(session)) {
                     // It may be anywhere among what waits.
                     cx.sessions.hint(session, false);
                 }
@@ -279,11 +309,10 @@ impl<S: Clone> Custody<S> {
         self.forget_guest(guest, cx);
     }
 
-    /// Sessions that are behind get it all the same: as far as their bound allows, or beyond it (`forced`).
+    /// Sessions that are behind get it all the same, as far as their bound allows.
     pub(super) fn give_to_behind<L: LocalSessions<Session = S>>(
         &mut self,
         guest: Ticket,
-        forced: bool,
         cx: &mut CustodyContext<'_, L>,
     ) {
         if !self.is_diverted_guest(guest) {
@@ -305,7 +334,7 @@ impl<S: Clone> Custody<S> {
                         ticket: Some(guest),
                         courtesy: true,
                     };
-                    if cx.sessions.offer(session, delivery, forced) == Offer::Taken {
+                    if cx.sessions.offer(session, delivery, false) == Offer::Taken {
                         pending.holders.push(cx.sessions.id(session));
                     }
                 }
@@ -326,6 +355,9 @@ impl<S: Clone> Custody<S> {
     /// Forgets a guest without a word to its origin, which knows.
     fn forget_guest<L: LocalSessions<Session = S>>(&mut self, guest: Ticket, cx: &mut CustodyContext<'_, L>) {
         let Some(pending) = self.take(guest) else { return };
+        self.shared
+            .claims()
+            .expect_no_more(&pending.envelope.to, &pending.envelope.id);
         if let Origin::Guest(node, theirs) = &pending.origin {
             self.guests.forget(cx.sessions.id(node), *theirs);
         }
@@ -346,15 +378,37 @@ impl<S: Clone> Custody<S> {
         if self.guests.of.contains_key(&(cx.sessions.id(node), theirs)) {
             return;
         }
-        if self.is_awaited_by(node, theirs, cx) {
+        if self.is_awaited_by(node, theirs, id, cx) {
             return;
         }
         let proven = self.shared.proven_lately().contains(&id);
         let word = match proven {
-            true => NodeWord::Proven(theirs),
+            true => NodeWord::Proven(theirs, id),
             false => NodeWord::NotHere(theirs),
         };
         tell(node, word, cx);
+    }
+
+    /// The node that answered for it had given it up before it heard that it was proven.
+    pub(super) fn finish_guest<L: LocalSessions<Session = S>>(
+        &mut self,
+        id: MessageId,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        if let Some(proven) = self.guests.take_proven_one(&id) {
+            self.finish(&proven, cx);
+        }
+    }
+
+    /// Does what is owed for a guest that was proven: its row goes, and the confirmation has the same id whoever owes it.
+    fn finish<L: LocalSessions<Session = S>>(&mut self, proven: &Envelope, cx: &mut CustodyContext<'_, L>) {
+        self.guests.finished.insert(proven.id, cx.now.elapsed);
+        if proven.confirm {
+            self.confirm(proven, proven.id.of_confirmation(), Some(proven.id), cx);
+        } else {
+            let (user, id) = (proven.to, proven.id);
+            cx.effects.push(CustodyEffect::Delete { user, id });
+        }
     }
 
     /// The node that answered for them is gone: this one does from now on. Their rows may be there already, which inserting them finds out.
@@ -364,14 +418,8 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) {
         for proven in self.guests.take_proven(node, cx.now.elapsed) {
-            // It may have heard of it, and may not: its row goes, and the confirmation has the same id.
-            self.guests.finished.insert(proven.id, cx.now.elapsed);
-            if proven.confirm {
-                self.confirm(&proven, proven.id.of_confirmation(), Some(proven.id), cx);
-            } else {
-                let (user, id) = (proven.to, proven.id);
-                cx.effects.push(CustodyEffect::Delete { user, id });
-            }
+            // It may have heard of it, and may not.
+            self.finish(&proven, cx);
         }
         let mut inherited: Vec<Ticket> = Vec::new();
         self.guests.of.retain(|(of, _), ticket| {
@@ -387,11 +435,25 @@ impl<S: Clone> Custody<S> {
             let Some(pending) = self.pending.get_mut(ticket) else {
                 continue;
             };
+            let (user, id) = (pending.envelope.to, pending.envelope.id);
+            let free = pending.row == (Row::Guest { claimed: false }) && pending.feature_is_reliable();
+            if free && self.shared.claims().take(user, id) != Taken::Yes {
+                // A session has it from the store, and answers for it there.
+                self.forget_guest(ticket, cx);
+                continue;
+            }
+            let Some(pending) = self.pending.get_mut(ticket) else {
+                continue;
+            };
             pending.origin = Origin::Node;
             pending.row = Row::None;
             if pending.envelope.feature == Feature::Fast {
                 continue;
             }
+            self.join_line(ticket);
+            let Some(pending) = self.pending.get_mut(ticket) else {
+                continue;
+            };
             let reason = match pending.is_held() {
                 true => in_flight,
                 false => WaitReason::Behind,
@@ -410,9 +472,8 @@ impl<S: Clone> Custody<S> {
                 break;
             }
             self.guests.waiting.pop_front();
-            if self.is_diverted_guest(guest) {
-                self.forget_guest(guest, cx);
-            }
+            // It may be in the store all the same.
+            self.on_guest_stored(guest, cx);
         }
     }
 }

@@ -10,6 +10,7 @@ mod effect;
 mod elsewhere;
 mod fast;
 mod guests;
+mod lines;
 mod pending;
 mod proven_lately;
 mod proving;
@@ -20,6 +21,7 @@ mod sessions;
 mod shared;
 mod storing;
 mod surrender;
+mod words;
 
 pub use adoption::Adopted;
 pub use claims::{Claims, PAGE_AGE_MAX, Taken};

@@ -75,6 +75,10 @@ pub(super) struct Pending<S> {
     /// They were asked since they were sent it: who does not have it may never have got it.
     pub(super) asked: bool,
     pub(super) row: Row,
+    /// Sessions of another node that are behind are to find it in the store: its row has to say so.
+    pub(super) wants_behind: bool,
+    /// It is in its recipient's line.
+    pub(super) in_line: bool,
     /// The stored message that this confirmation is for: its row goes when this one is stored, or proven.
     pub(super) replaces: Option<MessageId>,
 }
@@ -137,13 +141,18 @@ impl<S> PendingTable<S> {
         Some(pending)
     }
 
+    /// All, oldest first.
     pub(super) fn tickets(&self) -> Vec<Ticket> {
         let ticket = |(slot, pending): (usize, &Pending<S>)| Ticket {
             shard: self.shard,
             slot: slot as u32,
             generation: pending.generation,
         };
-        self.slots.iter().map(ticket).collect()
+        let mut tickets: Vec<Ticket> = self.slots.iter().map(ticket).collect();
+        // From the one that will be given next, so that it holds also where the numbers begin anew.
+        tickets
+            .sort_unstable_by_key(|ticket| ticket.generation.wrapping_sub(self.generation).wrapping_sub(1));
+        tickets
     }
 
     /// Takes out everything, oldest first.

@@ -35,12 +35,18 @@ impl<S: Clone> Custody<S> {
             count(cx, envelope.feature, Outcome::Delivered, Some(latency));
         }
         if let Some(key) = pending.key.or_else(|| self.shared.dedupe.key(&envelope)) {
+            if self.shared.config.several_nodes {
+                // Taken by another node, and fetched here: its sender may come here too, and send it again.
+                self.shared.dedupe.begin(key, envelope.id, cx.now.elapsed);
+            }
             self.shared.dedupe.advance(key, envelope.id, Progress::Proven);
         }
         settle(&mut pending, Settlement::Delivered, envelope.id, cx);
         tell_diverted(&pending.diverted, cx);
-        if self.shared.config.several_nodes && pending.row.is_stored() {
-            // Another node may be about to hand over what a session here has had from the store.
+        if self.shared.config.several_nodes
+            && (pending.row.is_stored() || pending.holders.iter().any(|holder| holder.is_node()))
+        {
+            // Another node may be about to hand over what a session here has had from the store, or to tell of a proof of its own.
             self.shared.proven_lately().insert(envelope.id, cx.now.elapsed);
         }
         if let Some(answered) = pending.replaces {
@@ -107,8 +113,17 @@ impl<S: Clone> Custody<S> {
         let before = pending.holders.len();
         pending.holders.retain(|holder| *holder != session);
         // Who does not have it cannot give it back: it was told otherwise already.
-        if before > pending.holders.len() && !pending.is_held() {
-            self.route(ticket, cx);
+        if before == pending.holders.len() || pending.is_held() {
+            return;
+        }
+        match pending.envelope.feature {
+            Feature::Reliable => self.route(ticket, cx),
+            // At most once: whoever was there has been offered it.
+            Feature::Fast if pending.row.is_guest() => self.send_guest_away(ticket, cx),
+            Feature::Fast => {
+                drop(self.take(ticket));
+                count(cx, Feature::Fast, Outcome::Dropped, None);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Echo<S> {
     confirm: bool,
     reference: Option<Box<str>>,
     cost: usize,
+    /// The repetition's own id, where another node answers for it.
+    guest: MessageId,
 }
 
 impl<S: Clone> Custody<S> {
@@ -41,7 +43,7 @@ impl<S: Clone> Custody<S> {
             Progress::Stored => Settlement::Stored,
             Progress::Proven => Settlement::Delivered,
             Progress::Pending if self.echoes.len() < ECHOES_MAX => {
-                let (confirm, cost) = (envelope.confirm, envelope.cost());
+                let (confirm, cost, guest) = (envelope.confirm, envelope.cost(), envelope.id);
                 let reference = envelope.reference;
                 self.echoes.push_back(Echo {
                     key,
@@ -50,6 +52,7 @@ impl<S: Clone> Custody<S> {
                     confirm,
                     reference,
                     cost,
+                    guest,
                 });
                 return;
             }
@@ -83,22 +86,27 @@ impl<S: Clone> Custody<S> {
                 confirm: envelope.confirm,
                 reference: None,
                 cost: 0,
+                guest: envelope.id,
             });
         }
     }
 
-    /// Whether a guest waits for word of the message that it repeats.
+    /// Whether a guest waits for word of the message that it repeats. One that is the older of the two waits no longer: on its own node the other may
+    /// wait for it.
     pub(super) fn is_awaited_by<L: LocalSessions<Session = S>>(
-        &self,
+        &mut self,
         node: &S,
         theirs: Ticket,
+        id: MessageId,
         cx: &CustodyContext<'_, L>,
     ) -> bool {
-        let id = cx.sessions.id(node);
-        self.echoes.iter().any(|echo| match &echo.origin {
-            Origin::Guest(of, ticket) => *ticket == theirs && cx.sessions.id(of) == id,
+        let node = cx.sessions.id(node);
+        let is_it = |echo: &Echo<S>| match &echo.origin {
+            Origin::Guest(of, ticket) => *ticket == theirs && cx.sessions.id(of) == node,
             _ => false,
-        })
+        };
+        self.echoes.retain(|echo| !is_it(echo) || echo.id < id);
+        self.echoes.iter().any(is_it)
     }
 
     pub(super) fn answer_echoes<L: LocalSessions<Session = S>>(&mut self, cx: &mut CustodyContext<'_, L>) {
@@ -123,7 +131,7 @@ impl<S: Clone> Custody<S> {
             };
             if let Origin::Guest(node, theirs) = &echo.origin {
                 let word = match settlement {
-                    Settlement::Delivered => NodeWord::Proven(*theirs),
+                    Settlement::Delivered => NodeWord::Proven(*theirs, echo.guest),
                     _ => NodeWord::NotHere(*theirs),
                 };
                 let node = node.clone();

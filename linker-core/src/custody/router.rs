@@ -1,5 +1,5 @@
 //! One router's custody as a state machine: what it holds, and how a message comes in and goes out. The rest is in the files beside: `routing`,
-//! `storing`, `proving`, `repetitions`, `adoption`, `surrender`, `fast`.
+//! `storing`, `proving`, `repetitions`, `adoption`, `surrender`, `fast`; for several nodes `elsewhere`, `words`, `lines`, `guests`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::delivery::Ticket;
 use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
 use super::elsewhere::ElsewhereState;
 use super::guests::Guests;
+use super::lines::Lines;
 use super::pending::{Pending, PendingTable, Row};
 use super::repetitions::Echo;
 use super::sessions::LocalSessions;
@@ -58,6 +59,7 @@ pub struct Custody<S> {
     pub(super) echoes: VecDeque<Echo<S>>,
     pub(super) elsewhere: ElsewhereState<S>,
     pub(super) guests: Guests,
+    pub(super) lines: Lines,
 }
 
 impl<S: Clone> Custody<S> {
@@ -71,6 +73,7 @@ impl<S: Clone> Custody<S> {
             echoes: VecDeque::new(),
             elsewhere: ElsewhereState::default(),
             guests: Guests::default(),
+            lines: Lines::default(),
         }
     }
 
@@ -135,7 +138,7 @@ impl<S: Clone> Custody<S> {
             .pending_bytes
             .fetch_add(envelope.cost(), Ordering::Relaxed);
         self.shared.pending_messages.fetch_add(1, Ordering::Relaxed);
-        self.pending.insert(Pending {
+        let ticket = self.pending.insert(Pending {
             generation: 0,
             envelope,
             origin,
@@ -152,12 +155,35 @@ impl<S: Clone> Custody<S> {
             asked_at: now,
             asked: false,
             row: Row::None,
+            wants_behind: false,
+            in_line: false,
             replaces,
-        })
+        });
+        self.join_line(ticket);
+        ticket
+    }
+
+    /// What this node answers for keeps its order also where it goes to others.
+    pub(super) fn join_line(&mut self, ticket: Ticket) {
+        if !self.shared.config.several_nodes {
+            return;
+        }
+        if let Some(pending) = self.pending.get_mut(ticket)
+            && pending.feature_is_reliable()
+            && !matches!(pending.origin, Origin::Guest(..))
+        {
+            pending.in_line = true;
+            self.lines.join(pending.envelope.to, ticket);
+        }
     }
 
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<Pending<S>> {
         let pending = self.pending.remove(ticket)?;
+        if pending.in_line {
+            let table = &mut self.pending;
+            self.lines
+                .leave(&pending.envelope.to, |other| table.get_mut(*other).is_some());
+        }
         self.shared
             .pending_bytes
             .fetch_sub(pending.envelope.cost(), Ordering::Relaxed);

@@ -65,6 +65,11 @@ impl CustodyShared {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether so much is pending that what is safe in the store had better be only there.
+    pub(super) fn holds_enough(&self) -> bool {
+        self.pending_bytes.load(Ordering::Relaxed) >= self.config.max_pending_bytes / 4
+    }
+
     /// Whether the bound of pending bytes is reached.
     pub fn is_full(&self) -> bool {
         self.pending_bytes.load(Ordering::Relaxed) >= self.config.max_pending_bytes

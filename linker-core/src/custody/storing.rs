@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::dedupe::Progress;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
 use super::pending::{Diverted, Pending, Row};
 use super::router::{Custody, CustodyContext, Submission, count, settle};
-use super::sessions::LocalSessions;
+use super::sessions::{Elsewhere, LocalSessions};
 use crate::code::{ErrorCode, FrameError};
 use crate::envelope::{Envelope, Feature, Kind};
 use crate::frame::error_content;
+use crate::id::{SessionId, UserId};
 use crate::port::{InsertOutcome, WaitReason};
 
 impl<S: Clone> Custody<S> {
@@ -88,7 +91,7 @@ impl<S: Clone> Custody<S> {
                     let author = pending.envelope.from;
                     self.shared.claims().deleted(author, replaced, cx.now.elapsed);
                 }
-                if pending.envelope.kind.counts() {
+                if pending.envelope.kind.counts() && !pending.settled {
                     count(cx, Feature::Reliable, Outcome::Stored, None);
                 }
                 if let Some(key) = pending.key {
@@ -113,6 +116,13 @@ impl<S: Clone> Custody<S> {
             }
             InsertOutcome::InboxFull => self.inbox_full(ticket, cx),
         }
+        if self.is_to_be_behind(ticket) {
+            if let Some(pending) = self.pending.get_mut(ticket) {
+                pending.diverted = diverted;
+            }
+            self.mark_behind(ticket, cx);
+            return;
+        }
         tell_diverted(&diverted, cx);
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
@@ -120,12 +130,38 @@ impl<S: Clone> Custody<S> {
         if !pending.row.is_stored() || pending.is_held() {
             return;
         }
-        if reason == WaitReason::Behind {
+        let user = pending.envelope.to;
+        if reason == WaitReason::Behind
+            && !(self.shared.config.several_nodes && has_moved(&user, &diverted, cx))
+        {
             self.reroute_behind(ticket, &diverted, cx);
         } else {
             // Who logged in meanwhile gets it at once.
             self.route(ticket, cx);
         }
+    }
+
+    /// Whether sessions of another node that are behind could not find its row among those they look for.
+    fn is_to_be_behind(&mut self, ticket: Ticket) -> bool {
+        self.pending.get_mut(ticket).is_some_and(|pending| {
+            let wanted = std::mem::take(&mut pending.wants_behind) && !pending.is_held();
+            wanted && matches!(pending.row, Row::Stored(WaitReason::Absent | WaitReason::Fault))
+        })
+    }
+
+    /// Its row is to say that it waits for sessions that are behind.
+    pub(super) fn mark_behind<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        pending.row = Row::Queued(WaitReason::Behind);
+        let (user, id) = (pending.envelope.to, pending.envelope.id);
+        self.shared.claims().write(user, id, false);
+        cx.effects.push(CustodyEffect::Behind { ticket, id });
     }
 
     /// The recipient's inbox is full. A message that sessions have may still be proven; else its sender is told.
@@ -176,6 +212,33 @@ impl<S: Clone> Custody<S> {
                 cx,
             );
         }
+    }
+}
+
+/// Whether the sessions that were to find a row may have ended, or may not be all there are elsewhere.
+fn has_moved<L: LocalSessions>(
+    user: &UserId,
+    diverted: &[Diverted<L::Session>],
+    cx: &CustodyContext<'_, L>,
+) -> bool {
+    let nodes: SmallVec<[SessionId; 2]> = diverted
+        .iter()
+        .filter_map(|diverted| match diverted {
+            Diverted::Guest(node, _) => Some(cx.sessions.id(node)),
+            Diverted::Session(_) => None,
+        })
+        .collect();
+    if nodes.is_empty() {
+        // Sessions of this node: the last of them may be on another one by now.
+        return cx.sessions.of(user).is_empty();
+    }
+    match cx.sessions.elsewhere(user) {
+        Elsewhere::Nodes(found) => {
+            let told = |node: &L::Session| nodes.contains(&cx.sessions.id(node));
+            !found.iter().any(told) || !found.iter().all(told)
+        }
+        Elsewhere::Asked => true,
+        Elsewhere::Unknown => false,
     }
 }
 

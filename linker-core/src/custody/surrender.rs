@@ -40,6 +40,7 @@ impl<S: Clone> Custody<S> {
         self.window.clear();
         self.windowed.clear();
         self.guests.clear();
+        self.lines.clear();
         self.forget_elsewhere();
         let pending = self.pending.drain();
         for pending in &pending {
@@ -60,13 +61,11 @@ impl<S: Clone> Custody<S> {
     ) {
         self.echoes.extend(surrendered.echoes);
         for mut pending in surrendered.pending {
-            if let Origin::Guest(node, theirs) = pending.origin {
+            if matches!(pending.origin, Origin::Guest(..)) {
                 // It can be handed over again, by who answers for it.
-                if pending.row == (Row::Guest { claimed: true }) {
-                    self.shared
-                        .claims()
-                        .release(&pending.envelope.to, &pending.envelope.id);
-                }
+                self.let_go_of_claim(&pending);
+            }
+            if let Origin::Guest(node, theirs) = pending.origin {
                 if let Some(key) = pending.key {
                     self.shared.dedupe.forget(key, pending.envelope.id);
                 }
@@ -81,8 +80,10 @@ impl<S: Clone> Custody<S> {
             // Who has it names it by the former router's ticket, which nobody knows any more.
             pending.holders.clear();
             pending.sought = false;
+            pending.in_line = false;
             let row = pending.row;
             let ticket = self.pending.insert(pending);
+            self.join_line(ticket);
             if let Row::Queued(reason) = row {
                 self.insert_row(ticket, reason, cx);
             }

@@ -27,7 +27,7 @@ pub struct Insert {
     pub reason: WaitReason,
 }
 
-/// Changes to make in one transaction: all of them or none: inserts, then `absent`, then deletes.
+/// Changes to make in one transaction: all of them or none: inserts, then `absent` and `behind`, then deletes.
 #[derive(Debug, Clone, Default)]
 pub struct StoreBatch {
     /// Rows to add, in this order.
@@ -36,6 +36,8 @@ pub struct StoreBatch {
     pub deletes: Vec<MessageId>,
     /// Rows that wait for [`WaitReason::Absent`] from now on, and are nobody's; unknown ids are ignored. Of these and the inserts none is the same.
     pub absent: Vec<MessageId>,
+    /// Rows that wait for [`WaitReason::Behind`] from now on, and are nobody's; unknown ids are ignored. Of these, those before and the inserts none is the same.
+    pub behind: Vec<MessageId>,
     /// The node that makes the changes: inserts with [`WaitReason::Fault`] are its own. `None` where there is one node only.
     pub node: Option<NodeInstance>,
     /// A waiting row of the same sender, recipient and reference that arrived at this time (ms since the epoch) or later makes an insert a
@@ -45,6 +47,20 @@ pub struct StoreBatch {
     pub now_ms: u64,
     /// Messages that may wait for one user ([`crate::envelope::Kind::counts`]); others are always taken.
     pub max_per_user: u64,
+}
+
+impl StoreBatch {
+    /// There is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            inserts,
+            deletes,
+            absent,
+            behind,
+            ..
+        } = self;
+        inserts.is_empty() && deletes.is_empty() && absent.is_empty() && behind.is_empty()
+    }
 }
 
 /// What became of an insert whose transaction was committed.
@@ -89,6 +105,8 @@ pub struct StoredRow {
     pub seq: u64,
     /// The message, exactly as inserted.
     pub envelope: Arc<Envelope>,
+    /// Why it waits.
+    pub reason: WaitReason,
 }
 
 /// The oldest rows, in the order of their sequence.

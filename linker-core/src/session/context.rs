@@ -121,11 +121,11 @@ impl FrameContext<'_> {
 
     /// The client has this message.
     pub fn acknowledge(&mut self, id: &crate::id::MessageId) {
-        if let Some((ticket, cost)) = self.proof.ack(id) {
+        self.proof.ack(id, |ticket, cost| {
             self.pump.proven();
             self.effects.push(SessionEffect::Proven(ticket));
             self.effects.push(SessionEffect::Free(cost));
-        }
+        });
     }
 
     /// Answers later. While too many answers are awaited, the session's socket is read no further.

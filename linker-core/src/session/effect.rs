@@ -9,7 +9,7 @@ use crate::code::{CloseCode, ErrorCode, FrameError};
 use crate::custody::Ticket;
 use crate::envelope::{Feature, Kind};
 use crate::frame::ServerFrame;
-use crate::id::UserId;
+use crate::id::{MessageId, UserId};
 use crate::port::{BoxFuture, Credentials, PageFilter};
 
 /// A message of this session's user, not yet taken into custody.
@@ -79,6 +79,8 @@ pub enum SessionEffect {
         max_bytes: usize,
         /// Which.
         filter: PageFilter,
+        /// What the session has already, and sends where the page has it.
+        deferred: Vec<MessageId>,
     },
     /// Wait for the user's turn to fetch; [`super::Session::on_fetch_granted`].
     AcquireFetch,

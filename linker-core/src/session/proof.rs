@@ -21,12 +21,15 @@ pub struct ProofWindow {
     /// Pings not yet answered: number, and how many had been pushed when it was sent.
     pings: VecDeque<(u64, u64)>,
     pinged: u64,
-    /// Proven by `MESSAGE_ACK`; only there when a client asked for it.
-    #[expect(
-        clippy::box_collection,
-        reason = "a million sessions have none: 8 bytes instead of 48"
-    )]
-    acked: Option<Box<HashMap<MessageId, Sent>>>,
+    /// Proven by `MESSAGE_ACK`; only there when a client asked for it. A million sessions have none: 8 bytes.
+    acked: Option<Box<Acked>>,
+}
+
+#[derive(Debug, Default)]
+struct Acked {
+    sent: HashMap<MessageId, Sent>,
+    /// Sent under an id that waits already: another node moves the same message.
+    again: Vec<(MessageId, Sent)>,
 }
 
 impl ProofWindow {
@@ -46,13 +49,13 @@ impl ProofWindow {
         self.pushed += 1;
     }
 
-    /// Something was sent that the client is to acknowledge by its id. Hands back what was waiting under the same id, if anything.
-    pub fn push_by_id(&mut self, id: MessageId, ticket: Ticket, cost: usize) -> Option<(Ticket, usize)> {
-        let replaced = self
-            .acked
-            .get_or_insert_default()
-            .insert(id, Sent { ticket, cost });
-        replaced.map(|sent| (sent.ticket, sent.cost))
+    /// Something was sent that the client is to acknowledge by its id. What waits under the same id already goes on waiting: given back, it would be
+    /// sent once more, and push out this one.
+    pub fn push_by_id(&mut self, id: MessageId, ticket: Ticket, cost: usize) {
+        let acked = self.acked.get_or_insert_default();
+        if let Some(before) = acked.sent.insert(id, Sent { ticket, cost }) {
+            acked.again.push((id, before));
+        }
     }
 
     /// Whether a proof ping is due: something was sent since the last ping, and none is in flight.
@@ -71,7 +74,7 @@ impl ProofWindow {
     pub fn is_waiting(&self) -> bool {
         !self.sent.is_empty()
             || !self.pings.is_empty()
-            || self.acked.as_ref().is_some_and(|acked| !acked.is_empty())
+            || self.acked.as_ref().is_some_and(|acked| !acked.sent.is_empty())
     }
 
     /// A pong of this number came: hands out what it proves. A number that was never sent, or was proven already, proves nothing.
@@ -99,21 +102,24 @@ impl ProofWindow {
         self.release_memory();
     }
 
-    /// The client acknowledged this id: hands out what that proves, if anything.
-    pub fn ack(&mut self, id: &MessageId) -> Option<(Ticket, usize)> {
-        let acked = self.acked.as_mut()?;
-        let sent = acked.remove(id)?;
-        if acked.is_empty() {
-            acked.shrink_to_fit();
+    /// The client acknowledged this id: hands out what that proves.
+    pub fn ack(&mut self, id: &MessageId, mut proven: impl FnMut(Ticket, usize)) {
+        let Some(acked) = self.acked.as_mut() else { return };
+        let Some(sent) = acked.sent.remove(id) else { return };
+        let again = acked.again.extract_if(.., |(of, _)| of == id);
+        for sent in std::iter::once(sent).chain(again.map(|(_, sent)| sent)) {
+            proven(sent.ticket, sent.cost);
         }
-        Some((sent.ticket, sent.cost))
+        if acked.sent.is_empty() {
+            **acked = Acked::default();
+        }
     }
 
     /// Takes out all that is unproven: in the order sent, where order is known.
     pub fn drain(&mut self) -> Vec<(Ticket, usize)> {
         let mut all: Vec<_> = self.sent.drain(..).map(|sent| (sent.ticket, sent.cost)).collect();
         if let Some(acked) = &mut self.acked {
-            let mut by_id: Vec<_> = acked.drain().collect();
+            let mut by_id: Vec<_> = acked.sent.drain().chain(acked.again.drain(..)).collect();
             by_id.sort_by_key(|(id, _)| *id);
             all.extend(by_id.into_iter().map(|(_, sent)| (sent.ticket, sent.cost)));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::effect::SessionEffect;
 use crate::code::{ErrorCode, FrameError};
 use crate::custody::Delivery;
+use crate::id::MessageId;
 use crate::limit::{FETCHES_QUEUED_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::port::PageFilter;
 
@@ -103,6 +104,17 @@ impl Pump {
         self.deferred.push_back(delivery);
     }
 
+    /// One of them, where the store has it.
+    pub(super) fn take_deferred_one(&mut self, id: &MessageId) -> Option<Delivery> {
+        let at = self
+            .deferred
+            .iter()
+            .position(|delivery| delivery.envelope.id == *id)?;
+        let delivery = self.deferred.remove(at)?;
+        self.deferred_bytes -= delivery.cost();
+        Some(delivery)
+    }
+
     pub(super) fn take_deferred(&mut self) -> VecDeque<Delivery> {
         self.deferred_bytes = 0;
         std::mem::take(&mut self.deferred)
@@ -178,6 +190,11 @@ impl Pump {
                 max_rows,
                 max_bytes,
                 filter,
+                deferred: self
+                    .deferred
+                    .iter()
+                    .map(|delivery| delivery.envelope.id)
+                    .collect(),
             });
         }
     }

@@ -341,10 +341,7 @@ impl Session {
                 return;
             }
             Some(ticket) if self.proof.client_acks() && envelope.feature == Feature::Reliable => {
-                if let Some((replaced, cost)) = self.proof.push_by_id(envelope.id, ticket, cost) {
-                    cx.effects.push(SessionEffect::GiveBack(replaced));
-                    cx.effects.push(SessionEffect::Free(cost));
-                }
+                self.proof.push_by_id(envelope.id, ticket, cost);
             }
             Some(ticket) => self.proof.push(ticket, cost),
         }
@@ -432,6 +429,11 @@ impl Session {
         };
         let sent = page.deliveries.len();
         for delivery in page.deliveries {
+            let delivery = match delivery.courtesy {
+                true => self.pump.take_deferred_one(&delivery.envelope.id),
+                false => Some(delivery),
+            };
+            let Some(delivery) = delivery else { continue };
             if matches!(self.phase, Phase::Open) {
                 self.send(delivery, cx);
             } else {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use linker_core::bus::{
-    Batch, BatchDecodeError, BatchWriter, BusFrame, FrameDecodeError, GroupDelivery, GroupRecipient,
-    decode_batch,
+    Batch, BatchDecodeError, BatchNumber, BatchWriter, BusFrame, FrameDecodeError, GroupDelivery,
+    GroupRecipient, decode_batch,
 };
 use linker_core::custody::Ticket;
 use linker_core::envelope::{Envelope, EnvelopeDecodeError, Feature, Kind};
@@ -22,7 +22,7 @@ const VERSION_AT: usize = 4;
 const FLOOR_AT: usize = 5;
 const HEADER_AT: usize = 8;
 /// The first type of frame that is not known.
-const UNKNOWN: u8 = 12;
+const UNKNOWN: u8 = 13;
 
 fn ticket() -> impl Strategy<Value = Ticket> {
     any::<(u16, u32, u32)>().prop_map(|(shard, slot, generation)| Ticket {
@@ -59,10 +59,11 @@ fn frame() -> impl Strategy<Value = BusFrame> {
             BusFrame::Deliver { ticket, envelope: Arc::new(envelope) }
         }),
         4 => group().prop_map(BusFrame::DeliverGroup),
-        1 => tickets().prop_map(|tickets| BusFrame::Proven { tickets }),
+        1 => vec((ticket(), message_id()), 0..20).prop_map(|tickets| BusFrame::Proven { tickets }),
         1 => tickets().prop_map(|tickets| BusFrame::NotHere { tickets }),
         1 => (ticket(), ticket(), any::<bool>()).prop_map(|(ticket, guest, replaying)| BusFrame::Behind { ticket, guest, replaying }),
-        1 => tickets().prop_map(|guests| BusFrame::Keep { guests }),
+        1 => any::<u64>().prop_map(|epoch| BusFrame::Restart { epoch }),
+        1 => vec(message_id(), 0..20).prop_map(|ids| BusFrame::Finish { ids }),
         1 => tickets().prop_map(|guests| BusFrame::Stored { guests }),
         1 => tickets().prop_map(|guests| BusFrame::Dismiss { guests }),
         1 => vec((ticket(), message_id()), 0..20).prop_map(|tickets| BusFrame::Ask { tickets }),
@@ -89,6 +90,7 @@ fn batch_of(sender: &NodeInstance, frames: &[BusFrame]) -> Bytes {
 fn good(sender: NodeInstance, frames: Vec<BusFrame>) -> Batch {
     Batch {
         sender,
+        number: None,
         frames,
         unknown: 0,
         broken: 0,
@@ -150,8 +152,11 @@ proptest! {
         unknown in vec((UNKNOWN..=u8::MAX, vec(any::<u8>(), 0..40)), 0..6),
     ) {
         let known: Vec<BusFrame> = frames.iter().map(|(frame, _)| frame.clone()).collect();
-        let written = batch_of(&sender, &[BusFrame::Rescan { users: vec![] }]);
-        let header_len = HEADER_AT + 1 + sender.name.as_str().len() + 8;
+        let mut writer = BatchWriter::new(&sender);
+        writer.begin_epoch(7);
+        writer.push(&BusFrame::Rescan { users: vec![] });
+        let written = writer.take();
+        let header_len = HEADER_AT + 1 + sender.name.as_str().len() + 8 + 16;
         let mut bytes = written[..header_len].to_vec();
         bytes.extend(&header);
         bytes[VERSION_AT] = version;
@@ -169,7 +174,8 @@ proptest! {
         for (kind, body) in skipped {
             bytes.extend(raw(*kind, body));
         }
-        let expected = Batch { unknown: unknown.len(), ..good(sender, known) };
+        let number = Some(BatchNumber { epoch: 7, number: 0 });
+        let expected = Batch { number, unknown: unknown.len(), ..good(sender, known) };
         prop_assert_eq!(decode_batch(bytes.into()), Ok(expected));
     }
 
@@ -468,7 +474,9 @@ fn golden_frames(name: &str) -> Vec<BusFrame> {
             reference: None,
             ..group_of_two()
         }),
-        "proven" => BusFrame::Proven { tickets: tickets() },
+        "proven" => BusFrame::Proven {
+            tickets: vec![(at(2), id(1)), (at(3), id(2))],
+        },
         "not_here" => BusFrame::NotHere { tickets: tickets() },
         "behind" => BusFrame::Behind {
             ticket: at(2),
@@ -480,7 +488,10 @@ fn golden_frames(name: &str) -> Vec<BusFrame> {
             guest: at(3),
             replaying: true,
         },
-        "keep" => BusFrame::Keep { guests: tickets() },
+        "restart" => BusFrame::Restart { epoch: 7 },
+        "finish" => BusFrame::Finish {
+            ids: vec![id(1), id(2)],
+        },
         "stored" => BusFrame::Stored { guests: tickets() },
         "dismiss" => BusFrame::Dismiss { guests: tickets() },
         "ask" => BusFrame::Ask {
@@ -525,5 +536,30 @@ fn batches_of_the_first_version_keep_their_meaning() {
         assert_eq!(written, bytes, "{name} is written differently: {written:x}");
         seen += 1;
     }
-    assert_eq!(seen, 16);
+    assert_eq!(seen, 17);
 }
+
+#[test]
+fn numbered_batches_keep_their_meaning() {
+    let mut writer = BatchWriter::new(&sender());
+    writer.begin_epoch(7);
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        writer.push(&BusFrame::Restart { epoch: 1 });
+        let batch = decode_batch(writer.take()).unwrap();
+        assert_eq!((&batch.sender, batch.frames.len()), (&sender(), 1));
+        numbers.push(batch.number.unwrap());
+        assert!(writer.take().is_empty(), "nothing has no number");
+    }
+    let at = |epoch, number| BatchNumber { epoch, number };
+    assert_eq!(numbers, [at(7, 0), at(7, 1)]);
+    writer.begin_epoch(9);
+    writer.push(&BusFrame::Restart { epoch: 1 });
+    let bytes = writer.take();
+    assert_eq!(decode_batch(bytes.clone()).unwrap().number, Some(at(9, 0)));
+    assert_eq!(format!("{bytes:x}"), NUMBERED, "written differently");
+}
+
+/// In epoch 9, the first one.
+const NUMBERED: &str = "4c425553010100250c636f6e6e6563746f722d30310123456789abcdef000000000000000900000000000000000b00000008\
+    0000000000000001";

@@ -276,8 +276,12 @@ fn a_row_that_was_in_hand_when_the_page_was_asked_for_is_on_it_if_it_is_free_by_
     };
     world.step(|custody, cx| custody.on_stored(ticket, InsertOutcome::Stored, cx));
     let session = world.login(1);
-    let row = linker_core::port::StoredRow { seq: 1, envelope };
-    let page = world.step(|custody, cx| custody.adopt(vec![row], &session, cx));
+    let row = linker_core::port::StoredRow {
+        seq: 1,
+        envelope,
+        reason: linker_core::port::WaitReason::Absent,
+    };
+    let page = world.step(|custody, cx| custody.adopt(vec![row], &session, false, &[], cx));
     assert_eq!(page.deliveries.len(), 1);
 }
 

@@ -12,7 +12,7 @@ use linker_core::custody::{
 };
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{MessageId, SessionId, UserId};
-use linker_core::port::{InsertOutcome, StoredRow};
+use linker_core::port::{InsertOutcome, StoredRow, WaitReason};
 use smallvec::{SmallVec, smallvec};
 
 /// A session of this node, or (from [`PEER`]) another node.
@@ -31,6 +31,10 @@ struct Targets {
     unknown: Cell<bool>,
     /// Presence takes its time.
     asked: Cell<bool>,
+    /// The bus is away.
+    away: Cell<bool>,
+    /// Sessions here are behind.
+    behind: Cell<bool>,
     handed_over: RefCell<Vec<(Target, MessageId, Option<Ticket>)>>,
 }
 
@@ -52,12 +56,15 @@ impl LocalSessions for Targets {
     }
 
     fn offer(&self, _: &Target, delivery: Delivery, _: bool) -> Offer {
+        if self.behind.get() && !delivery.courtesy {
+            return Offer::Behind { replaying: false };
+        }
         self.taken.borrow_mut().push(delivery);
         Offer::Taken
     }
 
     fn divert(&self, _: &Target) -> bool {
-        false
+        self.behind.get()
     }
 
     fn hint(&self, _: &Target, _: bool) {}
@@ -80,6 +87,9 @@ impl LocalSessions for Targets {
     }
 
     fn offer_node(&self, node: &Target, envelope: &Arc<Envelope>, ticket: Option<Ticket>) -> NodeOffer {
+        if self.away.get() {
+            return NodeOffer::Away;
+        }
         self.handed_over.borrow_mut().push((*node, envelope.id, ticket));
         NodeOffer::Sent
     }
@@ -230,7 +240,7 @@ fn a_guest_proven_before_its_node_was_seen_dead_is_finished_when_it_is() {
     world.targets.here.borrow_mut().push(1);
     world.guest(1, THEIRS);
     world.prove_all();
-    assert_eq!(world.told(), [NodeWord::Proven(THEIRS)]);
+    assert_eq!(world.told(), [NodeWord::Proven(THEIRS, id(1))]);
     assert_eq!(world.finished(), [], "that is up to its origin");
     world.step(|custody, cx| custody.on_node_gone(&PEER, cx));
     assert_eq!(world.finished(), [id(1)]);
@@ -252,8 +262,9 @@ fn a_row_taken_over_that_a_guest_has_proven_is_finished_and_not_sent_again() {
     let row = StoredRow {
         seq: 1,
         envelope: envelope(1),
+        reason: WaitReason::Fault,
     };
-    world.step(|custody, cx| custody.adopt_faults(vec![row], cx));
+    world.step(|custody, cx| custody.adopt_rows(vec![row], cx));
     assert!(world.targets.taken.borrow().is_empty());
     assert_eq!(world.finished(), [id(1)]);
 }
@@ -265,12 +276,13 @@ fn a_guest_that_a_session_has_proven_from_the_store_is_proven() {
     let row = StoredRow {
         seq: 1,
         envelope: envelope(1),
+        reason: WaitReason::Fault,
     };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, cx));
+    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
     let ticket = adopted.deliveries[0].ticket.unwrap();
     world.step(|custody, cx| custody.on_proven(ticket, cx));
     world.guest(1, THEIRS);
-    assert_eq!(world.told(), [NodeWord::Proven(THEIRS)]);
+    assert_eq!(world.told(), [NodeWord::Proven(THEIRS, id(1))]);
 }
 
 #[test]
@@ -324,8 +336,9 @@ fn what_a_fault_kept_in_memory_is_not_sent_beside_the_session_that_got_it_from_t
     let row = StoredRow {
         seq: 1,
         envelope: envelope(1),
+        reason: WaitReason::Fault,
     };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, cx));
+    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
     assert_eq!(adopted.deliveries.len(), 1);
     world.targets.unknown.set(false);
     world.wait(Duration::from_secs(2));
@@ -372,4 +385,269 @@ fn a_session_that_takes_messages_by_now_gets_none_before_those_that_wait_for_pre
         .map(|delivery| delivery.envelope.id)
         .collect();
     assert_eq!(taken, [id(1), id(2)]);
+}
+
+impl World {
+    fn handed_to(&self, node: Target) -> Vec<MessageId> {
+        let handed_over = self.targets.handed_over.borrow();
+        let of_node = handed_over.iter().filter(|(to, ..)| *to == node);
+        of_node.map(|(_, id, _)| *id).collect()
+    }
+
+    fn ticket_of(&self, number: u64) -> Ticket {
+        let handed_over = self.targets.handed_over.borrow();
+        let found = handed_over.iter().find(|(_, of, _)| *of == id(number));
+        found.and_then(|(_, _, ticket)| *ticket).unwrap()
+    }
+}
+
+const OTHER_PEER: Target = PEER + 1;
+
+#[test]
+fn what_is_under_way_to_a_node_goes_to_the_one_its_recipient_has_moved_to_before_anything_newer() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    world.send(2);
+    let proven = world.ticket_of(2);
+    world.word(NodeWord::Proven(proven, id(2)));
+    world.send(3);
+    *world.targets.elsewhere.borrow_mut() = vec![OTHER_PEER];
+    world.send(4);
+    world.send(5);
+    assert_eq!(world.handed_to(OTHER_PEER), [1, 3, 4, 5].map(id));
+}
+
+#[test]
+fn what_is_being_stored_goes_to_the_node_its_recipient_logged_in_to_before_anything_newer() {
+    let mut world = World::new();
+    world.send(1);
+    world.send(2);
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(3);
+    assert_eq!(world.handed_to(PEER), [1, 2, 3].map(id));
+    world.store_all();
+    assert_eq!(world.handed_to(PEER), [1, 2, 3].map(id), "once");
+}
+
+#[test]
+fn what_a_node_gave_back_goes_there_again_before_anything_newer() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    world.word(NodeWord::NotHere(world.ticket_of(1)));
+    world.send(2);
+    assert_eq!(world.handed_to(PEER), [1, 1, 2].map(id));
+}
+
+#[test]
+fn what_the_bus_kept_is_sent_in_order_when_it_is_back() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    world.targets.away.set(true);
+    world.send(2);
+    world.send(3);
+    world.store_all();
+    world.wait(Duration::from_secs(5));
+    world.targets.handed_over.take();
+    world.targets.away.set(false);
+    world.step(|custody, cx| custody.on_node_back(&PEER, cx));
+    world.send(4);
+    assert_eq!(world.handed_to(PEER), [1, 2, 3, 4].map(id));
+}
+
+#[test]
+fn a_newer_message_takes_along_what_the_bus_kept() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.targets.away.set(true);
+    world.send(1);
+    world.send(2);
+    world.store_all();
+    world.targets.away.set(false);
+    world.send(3);
+    assert_eq!(world.handed_to(PEER), [1, 2, 3].map(id));
+}
+
+#[test]
+fn where_too_much_waits_for_a_fault_to_end_the_store_has_it_alone() {
+    let mut world = World::new();
+    world
+        .shared
+        .pending_bytes
+        .fetch_add(1 << 19, std::sync::atomic::Ordering::Relaxed);
+    world.targets.unknown.set(true);
+    world.send(1);
+    world.store_all();
+    assert_eq!(world.custody.len(), 0);
+    assert!(world.shared.has_faults.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+#[test]
+fn a_proof_whose_message_was_given_up_is_left_to_the_node_it_comes_from() {
+    let mut world = World::new();
+    world.word(NodeWord::Proven(THEIRS, id(1)));
+    assert_eq!(world.told(), [NodeWord::Finish(id(1))]);
+    // And as that node: it does what is owed, once.
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    world.guest(1, THEIRS);
+    world.prove_all();
+    world.word(NodeWord::Finish(id(1)));
+    assert_eq!(world.finished(), [id(1)]);
+    world.store_all();
+    world.effects.clear();
+    world.word(NodeWord::Finish(id(1)));
+    assert_eq!(world.finished(), []);
+}
+
+#[test]
+fn a_proof_that_comes_twice_is_finished_by_nobody_else() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    let ticket = world.ticket_of(1);
+    world.word(NodeWord::Proven(ticket, id(1)));
+    world.effects.clear();
+    world.word(NodeWord::Proven(ticket, id(1)));
+    assert_eq!(world.told(), []);
+}
+
+#[test]
+fn a_row_whose_reason_is_another_is_found_by_sessions_that_turn_out_to_be_behind() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    let ticket = world.ticket_of(1);
+    world.wait(Duration::from_millis(20));
+    world.store_all();
+    world.effects.clear();
+    world.word(NodeWord::Behind {
+        ticket,
+        guest: THEIRS,
+        replaying: false,
+    });
+    assert!(
+        world
+            .effects
+            .contains(&CustodyEffect::Behind { ticket, id: id(1) })
+    );
+    assert_eq!(world.told(), [], "not before its row says so");
+    world.step(|custody, cx| custody.on_stored(ticket, InsertOutcome::Stored, cx));
+    assert_eq!(world.told(), [NodeWord::Stored(THEIRS)]);
+    assert!(world.custody.is_empty());
+}
+
+#[test]
+fn a_guest_sent_away_leaves_the_claim_to_the_session_that_got_it_from_the_store() {
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    world.targets.behind.set(true);
+    world.guest(1, THEIRS);
+    let told = world.told();
+    let [NodeWord::Behind { guest, .. }] = told[..] else {
+        panic!("{told:?}");
+    };
+    let row = || StoredRow {
+        seq: 1,
+        envelope: envelope(1),
+        reason: WaitReason::Fault,
+    };
+    let adopted = world.step(|custody, cx| custody.adopt(vec![row()], &1, false, &[], cx));
+    assert_eq!(adopted.deliveries.len(), 1);
+    world.word(NodeWord::Dismiss(guest));
+    assert_eq!(world.told().last(), Some(&NodeWord::NotHere(THEIRS)));
+    let again = world.step(|custody, cx| custody.adopt(vec![row()], &1, false, &[], cx));
+    assert!(again.deliveries.is_empty(), "it has it already");
+}
+
+#[test]
+fn of_two_that_wait_for_each_other_on_two_nodes_the_older_waits_no_longer() {
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    // The same reference, sent here as 5 and there as 1.
+    let mut newer = Arc::unwrap_or_clone(envelope(1));
+    newer.id = id(5);
+    let submission = Submission {
+        envelope: newer,
+        origin: Origin::Call(1),
+        accepted: true,
+    };
+    world.step(|custody, cx| custody.submit(submission, cx));
+    world.guest(1, THEIRS);
+    assert_eq!(world.told(), [], "it waits for word of the first");
+    world.word(NodeWord::Ask(THEIRS, id(1)));
+    assert_eq!(world.told(), [NodeWord::NotHere(THEIRS)]);
+}
+
+#[test]
+fn what_was_fetched_here_is_recognised_when_its_sender_sends_it_here_again() {
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    let row = StoredRow {
+        seq: 1,
+        envelope: envelope(1),
+        reason: WaitReason::Fault,
+    };
+    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
+    let ticket = adopted.deliveries[0].ticket.unwrap();
+    world.step(|custody, cx| custody.on_proven(ticket, cx));
+    let mut again = Arc::unwrap_or_clone(envelope(1));
+    again.id = id(2);
+    let submission = Submission {
+        envelope: again,
+        origin: Origin::Call(1),
+        accepted: true,
+    };
+    world.step(|custody, cx| custody.submit(submission, cx));
+    assert!(world.targets.taken.borrow().is_empty());
+}
+
+#[test]
+fn a_node_does_not_deliver_what_it_saw_proven_when_another_hands_it_over() {
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    world.send(1);
+    world.prove_all();
+    world.guest(1, THEIRS);
+    assert_eq!(world.told(), [NodeWord::Proven(THEIRS, id(1))]);
+    assert!(world.targets.taken.borrow().is_empty());
+}
+
+#[test]
+fn what_was_stored_for_a_session_of_another_node_follows_its_recipient_to_a_third() {
+    const THIRD: Target = PEER + 1;
+    let mut world = World::new();
+    world.targets.elsewhere.borrow_mut().push(PEER);
+    world.send(1);
+    let (_, _, ticket) = world.targets.handed_over.borrow()[0];
+    let guest = THEIRS;
+    world.word(NodeWord::Behind {
+        ticket: ticket.unwrap(),
+        guest,
+        replaying: true,
+    });
+    *world.targets.elsewhere.borrow_mut() = vec![THIRD];
+    world.store_all();
+    let last = *world.targets.handed_over.borrow().last().unwrap();
+    assert_eq!((last.0, last.1), (THIRD, id(1)));
+}
+
+#[test]
+fn fast_that_is_given_back_is_offered_to_nobody_again() {
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    let mut fast = Arc::unwrap_or_clone(envelope(1));
+    fast.feature = Feature::Fast;
+    let submission = Submission {
+        envelope: fast,
+        origin: Origin::Call(1),
+        accepted: false,
+    };
+    world.step(|custody, cx| custody.submit(submission, cx));
+    let ticket = world.targets.taken.take()[0].ticket.unwrap();
+    world.step(|custody, cx| custody.on_given_back(ticket, SessionId(1), cx));
+    assert!(world.targets.taken.borrow().is_empty());
+    assert!(world.custody.is_empty());
 }

@@ -7,7 +7,7 @@ use linker_core::limit::TOKEN_LEEWAY_S;
 use linker_core::port::{AuthError, Login};
 use linker_core::session::{Session, SessionConfig, SessionEffect, SessionPage};
 
-use crate::lone_session::{Alone, LOGIN, at};
+use crate::lone_session::{Alone, LOGIN, at, message_id};
 
 #[test]
 fn logins_are_checked_in_the_order_of_the_protocol() {
@@ -131,4 +131,22 @@ fn a_page_that_ends_at_an_undecided_row_is_not_asked_for_again_at_once() {
     alone.now = alone.deadline();
     alone.tick();
     assert_eq!(asked(&mut alone), 1);
+}
+
+#[test]
+fn a_message_that_two_nodes_send_is_proven_to_both_by_one_acknowledgement() {
+    let mut alone = Alone::logged_in(r#"{"ack":"client"}"#, SessionConfig::default());
+    let first = alone.delivery(true, false);
+    let mut second = alone.delivery(true, false);
+    second.envelope = first.envelope.clone();
+    for delivery in [first, second] {
+        alone.step(|session, cx| session.on_delivery(delivery, cx));
+    }
+    assert_eq!(alone.given_back, [], "it would be sent again at once");
+    alone.text(&format!(
+        r#"{{"type":"MESSAGE_ACK","data":{{"ids":["{}"]}}}}"#,
+        message_id(1)
+    ));
+    assert_eq!(alone.proven.len(), 2);
+    assert_eq!(alone.backlog, 0);
 }

@@ -150,7 +150,10 @@ impl Rows {
             .map(|insert| self.insert(insert, &batch))
             .collect();
         for id in &batch.absent {
-            self.let_go(id);
+            self.let_go(id, WaitReason::Absent);
+        }
+        for id in &batch.behind {
+            self.let_go(id, WaitReason::Behind);
         }
         for id in &batch.deletes {
             if let Some(&seq) = self.by_id.get(id) {
@@ -160,10 +163,10 @@ impl Rows {
         outcomes
     }
 
-    fn let_go(&mut self, id: &MessageId) {
+    fn let_go(&mut self, id: &MessageId, reason: WaitReason) {
         let Some(seq) = self.by_id.get(id) else { return };
         if let Some(row) = self.rows.get_mut(seq) {
-            row.reason = WaitReason::Absent;
+            row.reason = reason;
             row.owner = None;
             self.faults.remove(seq);
         }
@@ -196,6 +199,7 @@ impl Rows {
             page.rows.push(StoredRow {
                 seq,
                 envelope: Arc::clone(&row.envelope),
+                reason: row.reason,
             });
         }
         page
@@ -225,6 +229,7 @@ impl Rows {
             page.rows.push(StoredRow {
                 seq,
                 envelope: Arc::clone(&row.envelope),
+                reason: row.reason,
             });
         }
         page

@@ -48,6 +48,9 @@ const ADD: &str = "\
 pub(super) const LET_GO: &str =
     "UPDATE linker_message SET reason = 1, owner = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
 
+pub(super) const LEAVE_TO_THOSE_BEHIND: &str =
+    "UPDATE linker_message SET reason = 2, owner = NULL WHERE id = ANY($1::uuid[]) AND reason <> 2";
+
 pub(super) const REMOVE_IDS: &str = "DELETE FROM linker_message WHERE id = ANY($1::uuid[])";
 
 /// Begins the transaction, and locks the recipients' stripes, in the same order as everybody else.
@@ -98,6 +101,10 @@ pub(super) async fn write(
     }
     if !batch.absent.is_empty() {
         change(connection, LET_GO, batch.absent.iter().map(uuid_of).collect()).await?;
+    }
+    if !batch.behind.is_empty() {
+        let ids = batch.behind.iter().map(uuid_of).collect();
+        change(connection, LEAVE_TO_THOSE_BEHIND, ids).await?;
     }
     if !batch.deletes.is_empty() {
         change(

@@ -10,15 +10,15 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::row::{envelope_of, head_of, uuid_of};
-use crate::adapter::sql::code::int;
+use crate::adapter::sql::code::{int, reason_in};
 
 /// Rows beyond the bytes asked for come without their bodies, to tell that they are there.
 macro_rules! page_sql {
     ($and:literal) => {
         concat!(
-            "SELECT seq, CASE WHEN before <= $4 THEN body END FROM \
-             (SELECT seq, body, sum(cost) OVER (ORDER BY seq) - cost AS before FROM \
-             (SELECT seq, body, cost FROM linker_message WHERE recipient = $1 AND seq > $2",
+            "SELECT seq, CASE WHEN before <= $4 THEN body END, reason FROM \
+             (SELECT seq, body, reason, sum(cost) OVER (ORDER BY seq) - cost AS before FROM \
+             (SELECT seq, body, reason, cost FROM linker_message WHERE recipient = $1 AND seq > $2",
             $and,
             " ORDER BY seq LIMIT $3) AS oldest) AS summed ORDER BY seq"
         )
@@ -73,6 +73,7 @@ pub(super) async fn page(connection: &mut PgConnection, request: &PageRequest) -
                     page.rows.push(StoredRow {
                         seq: seq.cast_unsigned(),
                         envelope: Arc::new(envelope),
+                        reason: reason_in(row.try_get::<i16, _>(2)?.into()),
                     });
                 }
                 // Left where it is for a version that can.

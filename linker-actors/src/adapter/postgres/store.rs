@@ -177,9 +177,12 @@ enum Transacted {
 
 /// The statement that does all a batch asks for, if one does.
 fn only_change(batch: &StoreBatch) -> Option<(&'static str, Vec<uuid::Uuid>)> {
-    let (sql, ids) = match (&batch.inserts[..], &batch.absent[..], &batch.deletes[..]) {
-        ([], [], ids) => (REMOVE_IDS, ids),
-        ([], ids, []) => (LET_GO, ids),
+    if !batch.inserts.is_empty() || !batch.behind.is_empty() {
+        return None;
+    }
+    let (sql, ids) = match (&batch.absent[..], &batch.deletes[..]) {
+        ([], ids) => (REMOVE_IDS, ids),
+        (ids, []) => (LET_GO, ids),
         _ => return None,
     };
     Some((sql, ids.iter().map(uuid_of).collect()))
@@ -200,7 +203,7 @@ macro_rules! ask {
 impl Store for PostgresStore {
     fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
         Box::pin(async move {
-            if batch.inserts.is_empty() && batch.absent.is_empty() && batch.deletes.is_empty() {
+            if batch.is_empty() {
                 return Ok(Vec::new());
             }
             Self::apply(self, &batch).await

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use linker_core::envelope::Envelope;
-use linker_core::port::{Page, StoredRow, TakeOver};
+use linker_core::port::{Page, StoredRow, TakeOver, WaitReason};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -47,6 +47,7 @@ pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver)
             page.rows.push(StoredRow {
                 seq: seq.cast_unsigned(),
                 envelope,
+                reason: WaitReason::Fault,
             });
         }
     }

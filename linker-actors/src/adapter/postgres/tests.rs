@@ -13,7 +13,7 @@ use super::{PostgresOptions, PostgresStore, batch, read, taking};
 mod database;
 
 /// Every statement that looks for rows, with parameters as they come: many ids, many users, one user's first page.
-const STATEMENTS: [(&str, &str, &str); 10] = [
+const STATEMENTS: [(&str, &str, &str); 11] = [
     ("look up", batch::LOOK_UP, "IDS, IDS, 0, USERS"),
     (
         "remove events",
@@ -21,6 +21,7 @@ const STATEMENTS: [(&str, &str, &str); 10] = [
         "'{ANZ-1,ANZ-2}', '{ANZ-3,ANZ-4}'",
     ),
     ("let go", batch::LET_GO, "IDS"),
+    ("leave to those behind", batch::LEAVE_TO_THOSE_BEHIND, "IDS"),
     ("remove ids", batch::REMOVE_IDS, "IDS"),
     ("page", read::PAGE_ALL, "'ANZ-17', 0, 500, 1000000"),
     (

@@ -26,6 +26,15 @@ pub(in crate::adapter) fn reason_of(reason: WaitReason) -> i16 {
     }
 }
 
+/// What [`reason_of`] has written; what is not known here waits as for somebody absent.
+pub(in crate::adapter) fn reason_in(code: i64) -> WaitReason {
+    match code {
+        2 => WaitReason::Behind,
+        3 => WaitReason::Fault,
+        _ => WaitReason::Absent,
+    }
+}
+
 /// SQL's integers are signed; no time, size or sequence number gets near the end of them.
 pub(in crate::adapter) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

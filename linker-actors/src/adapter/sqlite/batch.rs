@@ -47,6 +47,9 @@ const FILL_INBOX: &str = "INSERT INTO inbox (recipient, seq, class, reason, dedu
 pub(super) const LET_GO: &str = "UPDATE inbox SET reason = 1, owner = NULL WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
 
+pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE inbox SET reason = 2, owner = NULL WHERE (recipient, seq) IN \
+     (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
+
 pub(super) const REMOVE_IDS: &str = "DELETE FROM inbox WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value)) \
      RETURNING recipient, class";
@@ -96,11 +99,13 @@ pub(super) async fn write(
         written.outcomes = plan.outcomes;
         written.added = plan.added;
     }
-    if !batch.absent.is_empty() {
-        sqlx::query(LET_GO)
-            .bind(json_ids(&batch.absent))
-            .execute(&mut *connection)
-            .await?;
+    for (sql, ids) in [(LET_GO, &batch.absent), (LEAVE_TO_THOSE_BEHIND, &batch.behind)] {
+        if !ids.is_empty() {
+            sqlx::query(sql)
+                .bind(json_ids(ids))
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     if !batch.deletes.is_empty() {
         remove(connection, &batch.deletes, &mut written).await?;

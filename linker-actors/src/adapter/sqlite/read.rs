@@ -12,12 +12,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::connect::{self, Connector};
 use super::fault::away;
 use super::row::{envelope_of, head_of, json_ids, json_lists, json_users};
-use crate::adapter::sql::code::int;
+use crate::adapter::sql::code::{int, reason_in};
 
-pub(super) const PAGE_ALL: &str = "SELECT i.seq, m.body FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
+pub(super) const PAGE_ALL: &str = "SELECT i.seq, m.body, i.reason FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
      WHERE i.recipient = ?1 AND i.seq > ?2 ORDER BY i.seq LIMIT ?3";
 
-pub(super) const PAGE_BEHIND: &str = "SELECT i.seq, m.body FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
+pub(super) const PAGE_BEHIND: &str = "SELECT i.seq, m.body, i.reason FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
      WHERE i.recipient = ?1 AND i.seq > ?2 AND i.reason = 2 ORDER BY i.seq LIMIT ?3";
 
 /// All that wait for each user, less those named that do.
@@ -113,7 +113,7 @@ pub(super) struct Bounds {
     pub(super) max_bytes: usize,
 }
 
-/// `sql` takes what to look for, the sequence number to go on after, and a limit; it gives sequence numbers and bodies.
+/// `sql` takes what to look for, the sequence number to go on after, and a limit; it gives sequence numbers, bodies and reasons.
 pub(super) async fn page_of(
     connection: &mut SqliteConnection,
     sql: &'static str,
@@ -145,6 +145,7 @@ pub(super) async fn page_of(
                     page.rows.push(StoredRow {
                         seq: seq.cast_unsigned(),
                         envelope: Arc::new(envelope),
+                        reason: reason_in(row.try_get(2)?),
                     });
                 }
                 // Left where it is for a version that can.

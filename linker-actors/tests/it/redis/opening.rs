@@ -33,7 +33,7 @@ async fn a_wrong_password_is_refused_at_once_and_not_repeated() {
         assert!(sentence.contains(&address), "{sentence}");
         assert!(!sentence.contains("-one"), "{sentence}");
     }
-    assert!(since.elapsed() < Duration::from_secs(10));
+    assert!(since.elapsed() < Duration::from_secs(30));
     let url = format!("redis://:right-one@{address}/3");
     let presence = RedisPresence::open(&url, options(&new_domain()))
         .await

@@ -9,7 +9,7 @@ use deadpool_redis::redis::{Client, cmd};
 use tempfile::TempDir;
 
 /// No step of these tests takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 pub(crate) fn shared_url() -> String {
     std::env::var("LINKER_TEST_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379".into())
 }

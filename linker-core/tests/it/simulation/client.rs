@@ -41,6 +41,8 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(super) client: usize,
+    /// The node it is with.
+    pub(super) place: usize,
     pub(super) client_ack: bool,
     pub(crate) logged_in: bool,
     pub(super) to_server: VecDeque<(Duration, ClientItem)>,
@@ -184,9 +186,13 @@ impl Sim {
 
     /// Opens a connection and logs in.
     pub(crate) fn connect(&mut self, client: usize, client_ack: bool, replay: bool) {
+        let Some(place) = self.some_node() else {
+            return;
+        };
         let number = self.connections.len();
         self.connections.push(Connection {
             client,
+            place,
             client_ack,
             logged_in: false,
             to_server: VecDeque::new(),
@@ -201,9 +207,10 @@ impl Sim {
         let user = self.clients[client].user;
         trace!(
             self,
-            "connection {number}: {user} connects, client_ack {client_ack}, replay {replay}"
+            "connection {number}: {user} connects to node {place}, client_ack {client_ack}, replay {replay}"
         );
         self.clients[client].connection = Some(number);
+        self.at = place;
         self.open_session(number);
         let ack = if client_ack { "client" } else { "transport" };
         let options = format!(r#"{{"ack":"{ack}","accepted":true,"replay":{replay}}}"#);
@@ -233,7 +240,7 @@ impl Sim {
                     .to_server
                     .retain(|(at, _)| *at <= now);
                 let after = self.rng.up_to(self.plan.network);
-                self.schedule(after, Event::ServerSeesEnd(connection));
+                self.schedule_at(connection, after, Event::ServerSeesEnd(connection));
             }
             // Nobody tells the server.
             _ => {
@@ -264,7 +271,7 @@ impl Sim {
         let arrives = way.back().map_or(arrives, |(last, _)| arrives.max(*last));
         way.push_back((arrives, item));
         let after = arrives - self.now;
-        self.schedule(after, Event::ServerReads(connection));
+        self.schedule_at(connection, after, Event::ServerReads(connection));
     }
 
     /// The next that has arrived at the server by now.

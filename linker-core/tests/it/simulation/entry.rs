@@ -3,15 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 use linker_core::code::{CloseCode, FrameError};
-use linker_core::custody::{Delivery, LocalSessions, Offer};
+use linker_core::custody::{Delivery, Offer};
+use linker_core::envelope::Feature;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{SessionId, UserId};
 use linker_core::session::SessionPage;
-use smallvec::SmallVec;
 
-use super::checker::Audit;
+use super::audit::Audit;
 
 pub(crate) enum ToSession {
     Deliver(Delivery),
@@ -22,7 +23,7 @@ pub(crate) enum ToSession {
     Accepted(Box<ServerFrame>),
     Refused(Box<(FrameError, Option<Box<str>>)>),
     Authenticated,
-    Registered(Option<u64>),
+    Registered(Result<Option<u64>, Box<FrameError>>),
     Page(Option<Box<SessionPage>>),
     Count(Option<u64>),
     FetchGranted,
@@ -74,6 +75,8 @@ impl Mailbox {
 pub(crate) struct Gate {
     pub(crate) behind: bool,
     pub(crate) replaying: bool,
+    /// Messages wait behind the replay: what comes now waits behind them.
+    pub(crate) defers: bool,
     pub(crate) diverted: u32,
     pub(crate) diversions: u64,
 }
@@ -85,6 +88,10 @@ pub(crate) struct Entry {
     pub(crate) max_unproven_bytes: usize,
     pub(crate) gate: Cell<Gate>,
     pub(crate) backlog_bytes: Cell<usize>,
+    pub(crate) handed_bytes: Cell<usize>,
+    pub(crate) patient_until: Duration,
+    /// Older sessions of the user, and what they had been handed when this one came.
+    pub(crate) elders: RefCell<Vec<(Rc<Entry>, usize)>>,
     pub(crate) unsettled_bytes: Cell<usize>,
     pub(crate) paused: Cell<bool>,
     pub(crate) closed: Cell<bool>,
@@ -101,7 +108,7 @@ impl std::fmt::Debug for Entry {
 pub(crate) const SUBMIT_CREDIT_BYTES: usize = 512 * 1024;
 
 impl Entry {
-    pub(crate) fn offer(&self, delivery: Delivery, forced: bool) -> Offer {
+    pub(crate) fn offer(&self, mut delivery: Delivery, forced: bool) -> Offer {
         if self.closed.get() {
             return Offer::Gone;
         }
@@ -110,9 +117,15 @@ impl Entry {
             replaying: gate.replaying,
         };
         if gate.behind && !delivery.courtesy {
-            return behind;
+            if !gate.defers {
+                return behind;
+            }
+            delivery.courtesy = true;
         }
         let (cost, courtesy) = (delivery.cost(), delivery.courtesy);
+        if courtesy && gate.replaying && delivery.envelope.feature == Feature::Reliable {
+            self.gate.set(Gate { defers: true, ..gate });
+        }
         let before = self.backlog_bytes.get();
         let fits = forced || before == 0 || before + cost <= self.max_unproven_bytes;
         let posted = match fits {
@@ -122,6 +135,7 @@ impl Entry {
         match posted {
             Ok(()) => {
                 self.backlog_bytes.set(before + cost);
+                self.handed_bytes.set(self.handed_bytes.get() + cost);
                 Offer::Taken
             }
             Err(PostError::Full(_)) => {
@@ -147,18 +161,23 @@ impl Entry {
     }
 
     pub(crate) fn try_live(&self, seen: Gate) -> bool {
-        let live = seen.diverted == 0 && self.gate.get() == seen;
+        let gate = Gate {
+            defers: seen.defers,
+            ..self.gate.get()
+        };
+        let live = seen.diverted == 0 && gate == seen;
         if live {
             self.gate.set(Gate {
                 behind: false,
                 replaying: false,
+                defers: false,
                 ..seen
             });
         }
         live
     }
 
-    fn divert(&self) -> bool {
+    pub(crate) fn divert(&self) -> bool {
         let gate = self.gate.get();
         if gate.behind {
             self.gate.set(Gate {
@@ -170,8 +189,38 @@ impl Entry {
         gate.behind
     }
 
+    pub(crate) fn diverted_is_stored(&self) {
+        let gate = self.gate.get();
+        assert!(gate.diverted > 0, "{self:?} was not diverted");
+        self.gate.set(Gate {
+            diverted: gate.diverted - 1,
+            ..gate
+        });
+    }
+
     pub(crate) fn hold(&self, bytes: usize) {
         self.backlog_bytes.set(self.backlog_bytes.get() + bytes);
+        self.handed_bytes.set(self.handed_bytes.get() + bytes);
+    }
+
+    /// Whether everything it had been handed by then is proven or given back.
+    pub(crate) fn is_done_with(&self, handed: usize) -> bool {
+        self.closed.get() || self.handed_bytes.get() - self.backlog_bytes.get() >= handed
+    }
+
+    /// Once they are done, one more round gives the other routers the time to hear of it.
+    pub(crate) fn waits_for_elders(&self, now: Duration) -> bool {
+        let mut elders = self.elders.borrow_mut();
+        if elders.is_empty() || !self.is_patient(now) {
+            return false;
+        }
+        elders.retain(|(elder, handed)| !elder.is_done_with(*handed));
+        true
+    }
+
+    /// Whether its replay waits for what other sessions have.
+    pub(crate) fn is_patient(&self, now: Duration) -> bool {
+        self.gate.get().replaying && now < self.patient_until
     }
 
     pub(crate) fn free(&self, bytes: usize) {
@@ -192,7 +241,7 @@ impl Entry {
 /// The logged-in sessions of the node, oldest first.
 pub(crate) struct Table {
     pub(crate) sessions: RefCell<BTreeMap<UserId, Vec<Rc<Entry>>>>,
-    pub(crate) audit: Rc<RefCell<Audit>>,
+    pub(crate) audit: RefCell<Audit>,
 }
 
 impl Table {
@@ -206,53 +255,8 @@ impl Table {
     pub(crate) fn all(&self) -> Vec<Rc<Entry>> {
         self.sessions.borrow().values().flatten().cloned().collect()
     }
-}
 
-impl LocalSessions for Table {
-    type Session = Rc<Entry>;
-
-    fn of(&self, user: &UserId) -> SmallVec<[Rc<Entry>; 2]> {
-        let sessions = self.sessions.borrow();
-        sessions
-            .get(user)
-            .map(|sessions| sessions.iter().cloned().collect())
-            .unwrap_or_default()
-    }
-
-    fn id(&self, session: &Rc<Entry>) -> SessionId {
-        session.id
-    }
-
-    fn offer(&self, session: &Rc<Entry>, delivery: Delivery, forced: bool) -> Offer {
-        let envelope = std::sync::Arc::clone(&delivery.envelope);
-        let offer = session.offer(delivery, forced);
-        if forced && offer != Offer::Taken {
-            self.audit.borrow_mut().left_for_a_fetch = true;
-        }
-        if offer == Offer::Taken {
-            self.audit.borrow_mut().handed_to_session(&envelope, session.id);
-        }
-        offer
-    }
-
-    fn divert(&self, session: &Rc<Entry>) -> bool {
-        session.divert()
-    }
-
-    fn hint(&self, session: &Rc<Entry>, diverted: bool) {
-        if diverted {
-            let gate = session.gate.get();
-            assert!(gate.diverted > 0, "{session:?} was not diverted");
-            session.gate.set(Gate {
-                diverted: gate.diverted - 1,
-                ..gate
-            });
-        }
-        let hint = if diverted {
-            ToSession::Hint
-        } else {
-            ToSession::Rescan
-        };
-        let _ = session.mailbox.post(hint);
+    pub(crate) fn of(&self, user: &UserId) -> Vec<Rc<Entry>> {
+        self.sessions.borrow().get(user).cloned().unwrap_or_default()
     }
 }

@@ -9,28 +9,37 @@ use std::time::Duration;
 
 use linker_core::clock::Now;
 use linker_core::code::CloseCode;
-use linker_core::custody::{Custody, CustodyConfig, CustodyShared, DedupeTable, Origin, Submission, Ticket};
-use linker_core::envelope::{Envelope, Feature, Kind};
-use linker_core::id::{MessageId, SessionId, UserId};
-use linker_core::port::{InsertOutcome, Page, PageFilter, PageRequest};
+use linker_core::custody::{Custody, CustodyConfig, CustodyShared, DedupeTable, Submission, Ticket};
+use linker_core::id::{MessageId, NodeInstance, SessionId, UserId};
+use linker_core::port::{InsertOutcome, Page, PageFilter, PageRequest, StoredRow};
 
-use super::checker::Audit;
+use super::audit::Audit;
+use super::bus::Frame;
+use super::cluster::{Cluster, Located, Peer, Target};
 use super::entry::{Bell, Entry, Table, ToSession};
+use super::members::Members;
 use super::plan::Plan;
+use super::presence::PresenceOp;
 use super::shell::ShellSession;
-use super::sim::{EPOCH_MS, Event, Sim, trace};
+use super::sim::{Event, Sim, trace};
 use super::store::{ModelStore, Queue, StoreOp, Taken};
 
 pub(crate) const SHARDS: u16 = 2;
 pub(crate) const DEDUPE_WINDOW: Duration = Duration::from_secs(300);
-const STORE: u16 = 100;
+pub(crate) const STORE: u16 = 100;
 
 pub(crate) enum RouterMail {
     Proven(Vec<Ticket>),
     GivenBack(Vec<(Ticket, SessionId)>),
     Stored(Vec<(Ticket, InsertOutcome)>),
     Page(Box<PageRead>),
-    Submit(Box<Submission<Rc<Entry>>>),
+    Submit(Box<Submission<Target>>),
+    Peer(Rc<Peer>, Vec<Frame>),
+    PeerGone(Rc<Peer>),
+    /// The way to that node is open again, and nothing says what it has got.
+    PeerBack(Rc<Peer>),
+    Located(Vec<(UserId, Option<Located>)>),
+    Faults(Vec<StoredRow>),
 }
 
 pub(crate) struct PageRead {
@@ -38,11 +47,12 @@ pub(crate) struct PageRead {
     pub(crate) page: Option<Page>,
     pub(crate) after_seq: u64,
     pub(crate) asked_at: Duration,
+    pub(crate) deferred: Vec<MessageId>,
 }
 
 pub(crate) enum StoreMail {
     Ops(Vec<StoreOp>),
-    Page(u16, Rc<Entry>, PageRequest),
+    Page(u16, Rc<Entry>, PageRequest, Vec<MessageId>),
     PageDue(u16, Box<PageRead>, PageRequest),
     Count(Rc<Entry>),
     CountDue(Rc<Entry>, Vec<MessageId>),
@@ -51,14 +61,10 @@ pub(crate) enum StoreMail {
     Probe,
 }
 
-pub(crate) enum PresenceOp {
-    Register(Rc<Entry>),
-    Registered(Rc<Entry>),
-    Farewell(Rc<Entry>),
-}
-
 pub(crate) struct Router {
-    pub(crate) custody: Custody<Rc<Entry>>,
+    pub(crate) custody: Custody<Target>,
+    /// Presence is being asked.
+    pub(crate) asking: bool,
     pub(crate) ops: Vec<StoreOp>,
     pub(crate) requests: Vec<StoreMail>,
     pub(crate) proven: BTreeMap<u16, Vec<Ticket>>,
@@ -71,20 +77,35 @@ pub(crate) struct Router {
 }
 
 pub(crate) struct Node {
+    /// Which run of a node it is; 0 for none.
+    pub(crate) life: u32,
+    /// It stands still.
+    pub(crate) frozen_until: Duration,
+    pub(crate) cluster: Cluster,
+    pub(crate) members: Members,
+    pub(crate) presence_ops: VecDeque<PresenceOp>,
+    pub(crate) presence_busy: bool,
     pub(crate) shared: Arc<CustodyShared>,
     pub(crate) table: Table,
     pub(crate) routers: Vec<Router>,
     pub(crate) sessions: BTreeMap<usize, ShellSession>,
     pub(crate) bell: Bell,
     pub(crate) turns: BTreeMap<UserId, VecDeque<Rc<Entry>>>,
-    pub(crate) registered: BTreeMap<UserId, Vec<Rc<Entry>>>,
     queue: Queue,
     in_flight: Option<Taken>,
     retry_after: Duration,
 }
 
+/// How the store names a run of a node.
+pub(crate) fn instance(life: u32) -> NodeInstance {
+    NodeInstance {
+        name: "node".parse().expect("a name"),
+        incarnation: u64::from(life),
+    }
+}
+
 impl Node {
-    pub(crate) fn new(plan: &Plan, store: &ModelStore, now: Now, audit: &Rc<RefCell<Audit>>) -> Self {
+    pub(crate) fn new(life: u32, plan: &Plan, store: &ModelStore, now: Now, audit: Audit) -> Self {
         let dedupe = DedupeTable::new(DEDUPE_WINDOW, 1 << 14, 7);
         for row in store.rows.values() {
             if let Some(key) = dedupe.key(&row.envelope) {
@@ -95,11 +116,12 @@ impl Node {
         let config = CustodyConfig {
             commit_window: plan.commit_window,
             max_pending_bytes: plan.max_pending_bytes,
-            several_nodes: false,
+            several_nodes: plan.nodes > 1,
         };
         let shared = Arc::new(CustodyShared::new(config, dedupe));
         let router = |shard| Router {
             custody: Custody::new(shard, Arc::clone(&shared)),
+            asking: false,
             ops: Vec::new(),
             requests: Vec::new(),
             proven: BTreeMap::new(),
@@ -110,16 +132,21 @@ impl Node {
             turn_at: Duration::MAX,
         };
         Self {
+            life,
+            frozen_until: Duration::ZERO,
+            cluster: Cluster::default(),
+            members: Members::default(),
+            presence_ops: VecDeque::new(),
+            presence_busy: false,
             routers: (0..SHARDS).map(router).collect(),
             table: Table {
                 sessions: RefCell::default(),
-                audit: Rc::clone(audit),
+                audit: RefCell::new(audit),
             },
             shared,
             sessions: BTreeMap::new(),
             bell: Bell::default(),
             turns: BTreeMap::new(),
-            registered: BTreeMap::new(),
             queue: Queue::default(),
             in_flight: None,
             retry_after: Duration::from_millis(50),
@@ -170,7 +197,7 @@ impl Node {
     }
 }
 
-fn close(entry: &Entry, code: CloseCode) {
+pub(crate) fn close(entry: &Entry, code: CloseCode) {
     if entry.mailbox.post(ToSession::Close(code)).is_err() {
         entry.must_close.set(Some(code));
     }
@@ -181,16 +208,28 @@ impl Sim {
         match mail {
             StoreMail::Ops(ops) => {
                 for op in ops {
-                    if let Some((user, id)) = self.node.queue.push(op) {
-                        self.node.shared.claims().deleted(user, id, self.now);
+                    let Some(unwritten) = self.nodes[self.at].queue.push(op) else {
+                        continue;
+                    };
+                    let (node, ticket) = (&mut self.nodes[self.at], unwritten.ticket);
+                    let mut claims = node.shared.claims();
+                    claims.deleted(unwritten.user, unwritten.id, self.now);
+                    drop(claims);
+                    if self.plan.nodes > 1 {
+                        if let Some((user, id)) = unwritten.replaced {
+                            node.queue.push(StoreOp::Delete { user, id });
+                        }
+                        let stored = RouterMail::Stored(vec![(ticket, InsertOutcome::Stored)]);
+                        self.hop(STORE, ticket.shard, Event::Router(ticket.shard, stored));
                     }
                 }
             }
-            StoreMail::Page(shard, entry, request) => {
+            StoreMail::Page(shard, entry, request, deferred) => {
                 let read = PageRead {
                     page: None,
                     after_seq: request.after_seq,
                     asked_at: self.now,
+                    deferred,
                     entry,
                 };
                 let after = self.store_latency();
@@ -206,7 +245,7 @@ impl Sim {
                 self.schedule(after, Event::Router(shard, RouterMail::Page(read)));
             }
             StoreMail::Count(entry) => {
-                let except = self.node.shared.claims().of(&entry.user);
+                let except = self.nodes[self.at].shared.claims().of(&entry.user);
                 let after = self.store_latency();
                 self.schedule(after, Event::Store(StoreMail::CountDue(entry, except)));
             }
@@ -220,7 +259,7 @@ impl Sim {
                 self.schedule(after, Event::Store(StoreMail::Applied));
             }
             StoreMail::Probe => {
-                if self.node.in_flight.is_none() {
+                if self.nodes[self.at].in_flight.is_none() {
                     self.set_away(self.store_is_away);
                 }
                 self.schedule(Duration::from_secs(2), Event::Store(StoreMail::Probe));
@@ -229,27 +268,28 @@ impl Sim {
         self.commit_next();
     }
 
-    fn store_latency(&mut self) -> Duration {
+    pub(crate) fn store_latency(&mut self) -> Duration {
         self.rng.up_to(self.plan.store)
     }
 
     fn commit_next(&mut self) {
-        if self.node.in_flight.is_some() || self.node.queue.is_empty() {
+        if self.nodes[self.at].in_flight.is_some() || self.nodes[self.at].queue.is_empty() {
             return;
         }
-        let mut taken = self.node.queue.take(64);
+        let mut taken = self.nodes[self.at].queue.take(64);
         let now_ms = self.clock().unix_ms;
         taken.batch.now_ms = now_ms;
         taken.batch.dedupe_since_ms = now_ms.saturating_sub(DEDUPE_WINDOW.as_millis() as u64);
         taken.batch.max_per_user = self.plan.max_per_user;
-        self.node.in_flight = Some(taken);
+        taken.batch.node = (self.plan.nodes > 1).then(|| instance(self.nodes[self.at].life));
+        self.nodes[self.at].in_flight = Some(taken);
         let after = self.store_latency();
         self.schedule(after, Event::Store(StoreMail::Applied));
     }
 
     /// The transaction in flight reaches its end; where the store is away, its answer may be lost although it was made.
     fn on_applied(&mut self) {
-        let Some(taken) = self.node.in_flight.take() else {
+        let Some(taken) = self.nodes[self.at].in_flight.take() else {
             return;
         };
         if self.store_is_away {
@@ -257,13 +297,13 @@ impl Sim {
                 self.store.apply(&taken.batch);
             }
             self.set_away(true);
-            self.node.in_flight = Some(taken);
-            let after = self.node.retry_after;
-            self.node.retry_after = (after * 2).min(Duration::from_secs(1));
+            self.nodes[self.at].in_flight = Some(taken);
+            let after = self.nodes[self.at].retry_after;
+            self.nodes[self.at].retry_after = (after * 2).min(Duration::from_secs(1));
             self.schedule(after, Event::Store(StoreMail::Retry));
             return;
         }
-        let outcomes = self.store.apply(&taken.batch);
+        let mut outcomes = self.store.apply(&taken.batch);
         self.checker.an_inbox_was_full |= outcomes.contains(&InsertOutcome::InboxFull);
         trace!(
             self,
@@ -272,10 +312,11 @@ impl Sim {
             taken.batch.deletes.len()
         );
         self.set_away(false);
-        self.node.retry_after = Duration::from_millis(50);
+        self.nodes[self.at].retry_after = Duration::from_millis(50);
         for (user, id) in taken.deleted {
-            self.node.shared.claims().deleted(user, id, self.now);
+            self.nodes[self.at].shared.claims().deleted(user, id, self.now);
         }
+        outcomes.resize(taken.tickets.len(), InsertOutcome::Stored);
         let mut by_shard: BTreeMap<u16, Vec<_>> = BTreeMap::new();
         for (ticket, outcome) in taken.tickets.into_iter().zip(outcomes) {
             by_shard.entry(ticket.shard).or_default().push((ticket, outcome));
@@ -286,7 +327,10 @@ impl Sim {
     }
 
     fn set_away(&mut self, away: bool) {
-        self.node.shared.store_away.store(away, Ordering::Release);
+        self.nodes[self.at]
+            .shared
+            .store_away
+            .store(away, Ordering::Release);
         if away {
             self.checker.store_was_away = true;
             (0..SHARDS).for_each(|shard| self.wake_router(shard));
@@ -295,75 +339,12 @@ impl Sim {
 
     /// At a crash the transaction under way is made, or not.
     pub(crate) fn commit_or_lose_in_flight(&mut self) {
-        if let Some(taken) = self.node.in_flight.take()
+        if let Some(taken) = self.nodes[self.at].in_flight.take()
             && self.rng.percent(50)
             && !self.store_is_away
         {
             self.store.apply(&taken.batch);
         }
-    }
-
-    pub(crate) fn presence(&mut self, op: PresenceOp) {
-        match op {
-            PresenceOp::Register(entry) => {
-                let sessions = self.node.registered.entry(entry.user).or_default();
-                sessions.push(Rc::clone(&entry));
-                let first = sessions.len() == 1;
-                let surplus = sessions.len().saturating_sub(self.plan.sessions_per_user);
-                let evicted: Vec<_> = sessions.drain(..surplus).collect();
-                for evicted in evicted.iter().filter(|evicted| !evicted.closed.get()) {
-                    close(evicted, CloseCode::Replaced);
-                }
-                if first {
-                    self.tell_master(entry.user, Kind::UserConnected);
-                }
-                let after = self.store_latency();
-                self.schedule(after, Event::Presence(PresenceOp::Registered(entry)));
-            }
-            PresenceOp::Registered(entry) => {
-                let except = self.node.shared.claims().of(&entry.user);
-                let missing = (!self.store_is_away).then(|| self.store.count(&entry.user, &except));
-                entry.mailbox.post_beyond_bound(ToSession::Registered(missing));
-            }
-            PresenceOp::Farewell(entry) => {
-                let Some(sessions) = self.node.registered.get_mut(&entry.user) else {
-                    return;
-                };
-                let before = sessions.len();
-                sessions.retain(|registered| registered.id != entry.id);
-                if sessions.is_empty() && before > 0 {
-                    self.tell_master(entry.user, Kind::UserDisconnected);
-                }
-            }
-        }
-    }
-
-    fn tell_master(&mut self, user: UserId, kind: Kind) {
-        let app = self.directory.app_of(user.app());
-        let Some(master) = app.and_then(|app| app.master).filter(|master| *master != user) else {
-            return;
-        };
-        let envelope = Envelope {
-            id: self.new_id(),
-            kind,
-            feature: Feature::Reliable,
-            from: user,
-            to: master,
-            reference: None,
-            confirm: false,
-            timestamp_ms: EPOCH_MS,
-            content: bytes::Bytes::new(),
-        };
-        let submission = Submission {
-            envelope,
-            origin: Origin::Node,
-            accepted: false,
-        };
-        self.hop(
-            STORE,
-            0,
-            Event::Router(0, RouterMail::Submit(Box::new(submission))),
-        );
     }
 
     pub(crate) fn page_request(
@@ -383,7 +364,9 @@ impl Sim {
     }
 
     pub(crate) fn ask_store(&mut self, shard: u16, mail: StoreMail) {
-        self.node.routers[usize::from(shard)].requests.push(mail);
+        self.nodes[self.at].routers[usize::from(shard)]
+            .requests
+            .push(mail);
         self.wake_router(shard);
     }
 }

@@ -44,6 +44,7 @@ impl Rng {
 /// The world of one seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    pub(crate) nodes: usize,
     pub(crate) users: u64,
     pub(crate) devices: u64,
     /// How long clients act before everything heals.
@@ -80,10 +81,24 @@ pub(crate) struct Plan {
     pub(crate) router_faults: u64,
     /// Whether somebody is the master and is told who comes and goes.
     pub(crate) master: bool,
+    /// Of several nodes: one way over the bus, to presence, and until a change there is known everywhere, at most.
+    pub(crate) bus: Duration,
+    pub(crate) presence: Duration,
+    pub(crate) invalidation: Duration,
+    /// Nodes remember where users are.
+    pub(crate) caches: bool,
+    /// Times the bus loses batches for a while.
+    pub(crate) bus_losses: u64,
+    /// Times a lane of the bus is down for a while.
+    pub(crate) bus_aways: u64,
+    /// Times presence is away for a while.
+    pub(crate) presence_faults: u64,
+    /// Times a node stands still.
+    pub(crate) freezes: u64,
 }
 
 impl Plan {
-    pub(crate) fn of(rng: &mut Rng) -> Self {
+    pub(crate) fn of(rng: &mut Rng, seed: u64) -> Self {
         let ms = Duration::from_millis;
         let calm = rng.percent(20);
         let faulty = |percent: u64, rng: &mut Rng| match !calm && rng.percent(percent) {
@@ -92,7 +107,8 @@ impl Plan {
         };
         // A full inbox on a crowded node stops senders until their messages are proven: a world of its own.
         let small_inboxes = rng.percent(25);
-        Self {
+        let one_node = Self {
+            nodes: 1,
             users: 2 + rng.below(3),
             devices: rng.pick(&[1, 1, 2, 3]),
             length: ms(rng.pick(&[100, 300, 1000])),
@@ -118,6 +134,64 @@ impl Plan {
             store_faults: faulty(40, rng),
             router_faults: faulty(15, rng),
             master: rng.percent(30),
+            bus: Duration::ZERO,
+            presence: Duration::ZERO,
+            invalidation: Duration::ZERO,
+            caches: false,
+            bus_losses: 0,
+            bus_aways: 0,
+            presence_faults: 0,
+            freezes: 0,
+        };
+        one_node.with_nodes(seed)
+    }
+
+    /// By other dice, so that worlds of one node do not depend on what there is for several.
+    fn with_nodes(self, seed: u64) -> Self {
+        let mut rng = Rng::new(!seed);
+        let nodes = rng.pick(&[1, 1, 2, 2, 3]);
+        if nodes == 1 {
+            return self;
         }
+        let ms = Duration::from_millis;
+        let faulty = |percent: u64, rng: &mut Rng| match rng.percent(percent) {
+            true => 1 + rng.below(3),
+            false => 0,
+        };
+        let calm = rng.percent(40);
+        let unless_calm = if calm { 0 } else { 25 };
+        let lasts_longer = rng.percent(25);
+        Self {
+            nodes,
+            length: if lasts_longer {
+                5 * self.length
+            } else {
+                self.length
+            },
+            pause: if lasts_longer { 3 * self.pause } else { self.pause },
+            bus: ms(rng.pick(&[0, 2, 20])),
+            presence: ms(rng.pick(&[0, 1, 15])),
+            invalidation: ms(rng.pick(&[0, 1, 10])),
+            caches: rng.percent(70),
+            crashes: faulty(unless_calm, &mut rng),
+            store_faults: if calm { 0 } else { self.store_faults },
+            router_faults: if calm { 0 } else { self.router_faults },
+            bus_losses: faulty(unless_calm, &mut rng),
+            bus_aways: faulty(unless_calm, &mut rng),
+            presence_faults: faulty(unless_calm, &mut rng),
+            freezes: faulty(unless_calm / 2, &mut rng),
+            ..self
+        }
+    }
+
+    /// A node may be taken for dead that lives: then two move what it had.
+    pub(crate) fn nodes_seem_dead(&self) -> bool {
+        self.presence_faults + self.freezes > 0
+    }
+
+    /// Something goes wrong between nodes in this world.
+    pub(crate) fn nodes_suffer(&self) -> bool {
+        let crashes = if self.nodes > 1 { self.crashes } else { 0 };
+        crashes + self.bus_losses + self.bus_aways + self.presence_faults + self.freezes > 0
     }
 }

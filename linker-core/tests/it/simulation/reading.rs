@@ -36,7 +36,7 @@ impl Sim {
             self.client_reads_item(connection, item);
         }
         // There is room in the socket again.
-        self.schedule(Duration::ZERO, Event::SessionTick(connection));
+        self.schedule_at(connection, Duration::ZERO, Event::SessionTick(connection));
     }
 
     fn client_reads_item(&mut self, connection: usize, item: ServerItem) {
@@ -69,7 +69,10 @@ impl Sim {
         let number = |reference: &Value| reference.as_str()?.strip_prefix('r')?.parse::<u32>().ok();
         match frame["type"].as_str().expect("a type") {
             "AUTH_CLIENT_REPLY" => {
-                assert_eq!(frame["data"]["isAuthenticated"], true, "{json}");
+                if frame["data"]["isAuthenticated"] != true {
+                    assert!(self.plan.presence_faults > 0, "{json}");
+                    return;
+                }
                 self.connections[connection].logged_in = true;
                 self.resend(client, connection);
             }
@@ -95,6 +98,7 @@ impl Sim {
                 ];
                 assert!(expected.contains(&code), "{json}");
                 if let Some(number) = number(&frame["reference"]) {
+                    self.checker.told_of_refusal(number);
                     self.answered(user, number);
                 }
             }

@@ -13,8 +13,10 @@ use linker_core::frame::ServerFrame;
 use linker_core::id::{MessageId, SessionId};
 use linker_core::session::SessionPage;
 
-use super::entry::{Entry, PostError, Table, ToSession};
-use super::node::{PageRead, RouterMail, SHARDS, StoreMail};
+use super::bus::Frame;
+use super::cluster::{Target, Targets};
+use super::entry::{Entry, PostError, ToSession};
+use super::node::{PageRead, RouterMail, StoreMail};
 use super::sim::{Event, Sim, next_id, trace};
 use super::store::StoreOp;
 
@@ -27,7 +29,7 @@ impl Sim {
     pub(crate) fn custody<T>(
         &mut self,
         shard: u16,
-        input: impl FnOnce(&mut Custody<Rc<Entry>>, &mut CustodyContext<'_, Table>) -> T,
+        input: impl FnOnce(&mut Custody<Target>, &mut CustodyContext<'_, Targets<'_>>) -> T,
     ) -> T {
         let result = self.custody_unwoken(shard, input);
         self.wake_router(shard);
@@ -37,17 +39,22 @@ impl Sim {
     fn custody_unwoken<T>(
         &mut self,
         shard: u16,
-        input: impl FnOnce(&mut Custody<Rc<Entry>>, &mut CustodyContext<'_, Table>) -> T,
+        input: impl FnOnce(&mut Custody<Target>, &mut CustodyContext<'_, Targets<'_>>) -> T,
     ) -> T {
         let (now, mut effects) = (self.clock(), Vec::new());
         let mut counter = *self.id_source();
         let mut new_id = || next_id(&mut counter, now.elapsed);
-        let node = &mut self.node;
+        let node = &mut self.nodes[self.at];
+        let sessions = Targets {
+            table: &node.table,
+            cluster: (self.plan.nodes > 1).then_some(&node.cluster),
+            shard,
+        };
         let result = input(
             &mut node.routers[usize::from(shard)].custody,
             &mut CustodyContext {
                 now,
-                sessions: &node.table,
+                sessions: &sessions,
                 new_id: &mut new_id,
                 effects: &mut effects,
             },
@@ -59,8 +66,13 @@ impl Sim {
         result
     }
 
-    fn carry_out_custody(&mut self, shard: u16, effect: CustodyEffect<Rc<Entry>>) {
-        let router = &mut self.node.routers[usize::from(shard)];
+    fn carry_out_custody(&mut self, shard: u16, effect: CustodyEffect<Target>) {
+        if let CustodyEffect::Insert { .. } | CustodyEffect::Absent { .. } | CustodyEffect::Behind { .. } =
+            &effect
+        {
+            trace!(self, "router {shard}: {effect:?}");
+        }
+        let router = &mut self.nodes[self.at].routers[usize::from(shard)];
         match effect {
             CustodyEffect::Insert {
                 ticket,
@@ -77,7 +89,13 @@ impl Sim {
                 });
             }
             CustodyEffect::Delete { user, id } => router.ops.push(StoreOp::Delete { user, id }),
-            CustodyEffect::Absent { .. } | CustodyEffect::Tell { .. } => unreachable!("there is one node"),
+            CustodyEffect::Absent { id } => router.ops.push(StoreOp::Absent { id }),
+            CustodyEffect::Behind { ticket, id } => router.ops.push(StoreOp::Behind { ticket, id }),
+            CustodyEffect::Tell { node, word } => {
+                if let Target::Peer(peer) = node {
+                    self.nodes[self.at].cluster.tell(&peer, Frame::Word(word));
+                }
+            }
             CustodyEffect::Outcome { .. } => {}
             CustodyEffect::Settled {
                 origin,
@@ -91,7 +109,9 @@ impl Sim {
                 if let Settlement::Refused(_) = &settlement {
                     self.checker.refused(id);
                 }
-                let Origin::Session(entry) = origin else { return };
+                let Origin::Session(Target::Session(entry)) = origin else {
+                    return;
+                };
                 trace!(self, "{entry:?}: {reference:?} {settlement:?} {id}");
                 if let Some(word) = word_for_sender(accepted, confirm, id, reference, settlement) {
                     self.post(shard, &entry, word);
@@ -105,12 +125,12 @@ impl Sim {
 
     fn post(&mut self, shard: u16, entry: &Rc<Entry>, word: ToSession) {
         if let Err(PostError::Full(word)) = entry.mailbox.post(word) {
-            let router = &mut self.node.routers[usize::from(shard)];
+            let router = &mut self.nodes[self.at].routers[usize::from(shard)];
             router.undelivered.push_back((Rc::clone(entry), word));
         }
     }
 
-    pub(crate) fn submit(&mut self, shard: u16, submission: Submission<Rc<Entry>>) {
+    pub(crate) fn submit(&mut self, shard: u16, submission: Submission<Target>) {
         self.custody(shard, |custody, cx| custody.submit(submission, cx));
     }
 
@@ -119,7 +139,7 @@ impl Sim {
             self.custody(shard, |custody, cx| custody.on_proven(ticket, cx));
             return;
         }
-        let router = &mut self.node.routers[usize::from(shard)];
+        let router = &mut self.nodes[self.at].routers[usize::from(shard)];
         router.proven.entry(ticket.shard).or_default().push(ticket);
         self.wake_router(shard);
     }
@@ -129,7 +149,7 @@ impl Sim {
             self.custody(shard, |custody, cx| custody.on_given_back(ticket, session, cx));
             return;
         }
-        let router = &mut self.node.routers[usize::from(shard)];
+        let router = &mut self.nodes[self.at].routers[usize::from(shard)];
         router
             .given_back
             .entry(ticket.shard)
@@ -155,6 +175,14 @@ impl Sim {
             }),
             RouterMail::Page(read) => self.page(shard, *read),
             RouterMail::Submit(submission) => self.submit(shard, *submission),
+            RouterMail::Peer(peer, frames) => self.peer_frames(shard, peer, frames),
+            RouterMail::PeerGone(peer) => {
+                let node = Target::Peer(peer);
+                self.custody(shard, |custody, cx| custody.on_node_gone(&node, cx));
+            }
+            RouterMail::PeerBack(peer) => self.peer_back(shard, &peer),
+            RouterMail::Located(located) => self.located(shard, located),
+            RouterMail::Faults(rows) => self.faults(shard, rows),
         }
     }
 
@@ -164,6 +192,7 @@ impl Sim {
             page,
             after_seq,
             asked_at,
+            deferred,
         } = read;
         let Some(page) = page.filter(|_| asked_at + PAGE_AGE_MAX > self.now) else {
             self.post(shard, &entry, ToSession::Page(None));
@@ -175,7 +204,13 @@ impl Sim {
             deliveries,
             last_seq,
             cut_short,
-        } = self.custody(shard, |custody, cx| custody.adopt(rows, &entry, cx));
+        } = {
+            let target = Target::Session(Rc::clone(&entry));
+            let patient = entry.is_patient(self.now);
+            self.custody(shard, |custody, cx| {
+                custody.adopt(rows, &target, patient, &deferred, cx)
+            })
+        };
         let (last_seq, exhausted) = (last_seq.unwrap_or(after_seq), exhausted && !cut_short);
         trace!(
             self,
@@ -183,12 +218,14 @@ impl Sim {
             deliveries.len()
         );
         if entry.mailbox.open.get() {
-            let mut audit = self.audit.borrow_mut();
-            for delivery in &deliveries {
+            let mut audit = self.nodes[self.at].table.audit.borrow_mut();
+            for delivery in deliveries.iter().filter(|delivery| !delivery.courtesy) {
                 audit.handed_to_session(&delivery.envelope, entry.id);
             }
         }
-        entry.hold(deliveries.iter().map(Delivery::cost).sum());
+        // What it has already is held already.
+        let new = deliveries.iter().filter(|delivery| !delivery.courtesy);
+        entry.hold(new.map(Delivery::cost).sum());
         let page = Box::new(SessionPage {
             deliveries,
             last_seq,
@@ -197,7 +234,7 @@ impl Sim {
         match entry.mailbox.post(ToSession::Page(Some(page))) {
             Ok(()) => {}
             Err(PostError::Full(word)) => {
-                let router = &mut self.node.routers[usize::from(shard)];
+                let router = &mut self.nodes[self.at].routers[usize::from(shard)];
                 router.undelivered.push_back((entry, word));
             }
             Err(PostError::Closed(word)) => self.return_page(shard, &entry, word),
@@ -219,7 +256,7 @@ impl Sim {
     }
 
     fn turn_router_at(&mut self, shard: u16, at: Duration) {
-        let router = &mut self.node.routers[usize::from(shard)];
+        let router = &mut self.nodes[self.at].routers[usize::from(shard)];
         if at < router.turn_at {
             router.turn_at = at;
             let after = at.saturating_sub(self.now);
@@ -229,29 +266,30 @@ impl Sim {
 
     pub(crate) fn router_turn(&mut self, shard: u16) {
         let at = usize::from(shard);
-        if self.node.routers[at].turn_at > self.now {
+        if self.nodes[self.at].routers[at].turn_at > self.now {
             return;
         }
-        self.node.routers[at].turn_at = Duration::MAX;
-        let due = self.node.routers[at]
+        self.nodes[self.at].routers[at].turn_at = Duration::MAX;
+        let due = self.nodes[self.at].routers[at]
             .custody
             .deadline()
             .is_some_and(|at| at <= self.now);
         if due {
             self.custody_unwoken(shard, |custody, cx| custody.on_tick(cx));
         }
-        let away = self.node.shared.store_away.load(Ordering::Acquire);
-        if away && self.node.routers[at].reoffered_at + REOFFER_EVERY <= self.now {
-            self.node.routers[at].reoffered_at = self.now;
+        let away = self.nodes[self.at].shared.store_away.load(Ordering::Acquire);
+        if away && self.nodes[self.at].routers[at].reoffered_at + REOFFER_EVERY <= self.now {
+            self.nodes[self.at].routers[at].reoffered_at = self.now;
             self.custody_unwoken(shard, |custody, cx| custody.retry_queued(cx));
         }
         if shard == 0 {
-            self.node.shared.claims().forget_old(self.now);
+            self.nodes[self.at].shared.claims().forget_old(self.now);
         }
         self.post_undelivered(shard);
         self.resume_paused(shard, away);
+        self.ask_presence(shard);
         self.send_out(shard);
-        let router = &self.node.routers[at];
+        let router = &self.nodes[self.at].routers[at];
         let retry = (!router.undelivered.is_empty()).then_some(self.now + RETRY_AFTER);
         let custody = router.custody.deadline().map(|at| at.max(self.now + RETRY_AFTER));
         let waits = (away || !router.paused.is_empty()).then_some(self.now + REOFFER_EVERY);
@@ -262,12 +300,12 @@ impl Sim {
     }
 
     fn post_undelivered(&mut self, shard: u16) {
-        let waiting = std::mem::take(&mut self.node.routers[usize::from(shard)].undelivered);
+        let waiting = std::mem::take(&mut self.nodes[self.at].routers[usize::from(shard)].undelivered);
         for (entry, word) in waiting {
             match entry.mailbox.post(word) {
                 Ok(()) => {}
                 Err(PostError::Full(word)) => {
-                    let router = &mut self.node.routers[usize::from(shard)];
+                    let router = &mut self.nodes[self.at].routers[usize::from(shard)];
                     router.undelivered.push_back((entry, word));
                 }
                 Err(PostError::Closed(word)) => self.return_page(shard, &entry, word),
@@ -276,10 +314,10 @@ impl Sim {
     }
 
     fn resume_paused(&mut self, shard: u16, away: bool) {
-        if self.node.is_crowded() && !away {
+        if self.nodes[self.at].is_crowded() && !away {
             return;
         }
-        let paused = std::mem::take(&mut self.node.routers[usize::from(shard)].paused);
+        let paused = std::mem::take(&mut self.nodes[self.at].routers[usize::from(shard)].paused);
         for entry in paused {
             if away || entry.settled(0) {
                 entry.paused.set(false);
@@ -289,7 +327,7 @@ impl Sim {
     }
 
     fn send_out(&mut self, shard: u16) {
-        let router = &mut self.node.routers[usize::from(shard)];
+        let router = &mut self.nodes[self.at].routers[usize::from(shard)];
         let (ops, requests) = (
             std::mem::take(&mut router.ops),
             std::mem::take(&mut router.requests),
@@ -314,15 +352,10 @@ impl Sim {
 
     /// As after a panic: everything the router answered for is handed to a new one in its place.
     pub(crate) fn restart_router(&mut self, shard: u16) {
-        let surrendered = self.node.routers[usize::from(shard)].custody.surrender();
+        let surrendered = self.nodes[self.at].routers[usize::from(shard)]
+            .custody
+            .surrender();
         self.custody(shard, |custody, cx| custody.take_over(surrendered, cx));
-    }
-
-    /// Messages that somebody answers for.
-    pub(crate) fn pending(&self) -> usize {
-        (0..SHARDS)
-            .map(|shard| self.node.routers[usize::from(shard)].custody.len())
-            .sum()
     }
 }
 

@@ -10,12 +10,13 @@ use linker_core::custody::{Origin, Submission, Ticket};
 use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{MessageId, SessionId, UserId};
-use linker_core::port::Login;
-use linker_core::session::{Draft, Session, SessionConfig, SessionContext, SessionEffect};
+use linker_core::session::{Draft, Session, SessionConfig, SessionContext, SessionEffect, SessionPage};
 
 use super::client::ServerItem;
+use super::cluster::Target;
 use super::entry::{Entry, Gate, Mailbox, ToSession};
-use super::node::{PresenceOp, SHARDS, StoreMail};
+use super::node::{SHARDS, StoreMail};
+use super::presence::PresenceOp;
 use super::sim::{Event, Sim, trace};
 
 /// A session and its socket's end.
@@ -49,7 +50,7 @@ impl Sim {
             open: true.into(),
             capacity: self.plan.mailbox_capacity,
             connection,
-            bell: Rc::clone(&self.node.bell),
+            bell: Rc::clone(&self.nodes[self.at].bell),
         };
         let session = ShellSession {
             core: Session::new(self.clock()),
@@ -67,7 +68,7 @@ impl Sim {
             peer_done: false,
             tickets: BTreeMap::new(),
         };
-        self.node.sessions.insert(connection, session);
+        self.nodes[self.at].sessions.insert(connection, session);
         self.with_session(connection, |sim, session| sim.arm_wheel(session));
     }
 
@@ -77,9 +78,9 @@ impl Sim {
         connection: usize,
         body: impl FnOnce(&mut Self, &mut ShellSession),
     ) {
-        if let Some(mut session) = self.node.sessions.remove(&connection) {
+        if let Some(mut session) = self.nodes[self.at].sessions.remove(&connection) {
             body(self, &mut session);
-            self.node.sessions.insert(connection, session);
+            self.nodes[self.at].sessions.insert(connection, session);
         }
     }
 
@@ -158,7 +159,11 @@ impl Sim {
             SessionEffect::Proven(ticket) => {
                 if let Some(id) = session.tickets.remove(&ticket_key(ticket)) {
                     trace!(self, "connection {}: proves {id}", session.id);
-                    self.audit.borrow_mut().proven(id, session.id);
+                    self.nodes[self.at]
+                        .table
+                        .audit
+                        .borrow_mut()
+                        .proven(id, session.id);
                 }
                 self.proven(shard, ticket);
             }
@@ -166,13 +171,18 @@ impl Sim {
                 let id = session.tickets.remove(&ticket_key(ticket));
                 trace!(self, "connection {}: gives back {id:?}", session.id);
                 if let Some(id) = id {
-                    self.audit.borrow_mut().given_back(id, session.id);
+                    self.nodes[self.at]
+                        .table
+                        .audit
+                        .borrow_mut()
+                        .given_back(id, session.id);
                 }
                 self.given_back(shard, ticket, session.id);
             }
             SessionEffect::Free(bytes) => session.free(bytes),
             SessionEffect::FreeOnFlush(bytes) => session.free_on_flush += bytes,
             SessionEffect::FallBehind => {
+                self.checker.fell_behind(session.mailbox.connection);
                 if let Some(entry) = &session.entry {
                     entry.fall_behind();
                 }
@@ -186,7 +196,7 @@ impl Sim {
             }
             SessionEffect::Register { user, replay } => self.register(session, user, replay),
             SessionEffect::CloseUser(user, reference) => {
-                let found = self.node.close_user(&user, CloseCode::ClosedByMaster);
+                let found = self.close_user(&user, CloseCode::ClosedByMaster);
                 self.input(session, effects, |core, cx| {
                     core.on_user_closed(user, found > 0, reference, cx)
                 });
@@ -211,20 +221,33 @@ impl Sim {
                 max_rows,
                 max_bytes,
                 filter,
+                deferred,
             } => {
+                if entry.waits_for_elders(self.now) {
+                    let page = SessionPage {
+                        deliveries: Vec::new(),
+                        last_seq: after_seq,
+                        exhausted: false,
+                    };
+                    self.input(session, effects, |core, cx| core.on_page(Some(page), cx));
+                    return;
+                }
                 session.gate_seen = entry.gate.get();
                 let request = Self::page_request(&entry, after_seq, max_rows, max_bytes, filter);
-                self.ask_store(session.shard, StoreMail::Page(session.shard, entry, request));
+                self.ask_store(
+                    session.shard,
+                    StoreMail::Page(session.shard, entry, request, deferred),
+                );
             }
             SessionEffect::CountWaiting => self.ask_store(session.shard, StoreMail::Count(entry)),
             SessionEffect::AcquireFetch => {
-                if self.node.acquire_turn(&entry) {
+                if self.nodes[self.at].acquire_turn(&entry) {
                     self.input(session, effects, Session::on_fetch_granted);
                 }
             }
-            SessionEffect::ReleaseFetch => self.node.release_turn(&entry),
+            SessionEffect::ReleaseFetch => self.nodes[self.at].release_turn(&entry),
             SessionEffect::TryLive => {
-                let shared = &self.node.shared;
+                let shared = &self.nodes[self.at].shared;
                 let overtakes = entry.gate.get().replaying
                     && !shared.store_away.load(std::sync::atomic::Ordering::Acquire)
                     && shared.claims().is_undecided(&entry.user);
@@ -263,8 +286,8 @@ impl Sim {
             timestamp_ms: self.clock().unix_ms,
             content: draft.content,
         };
-        self.checker.submitted(&envelope, session.id);
-        let custody = &self.node.routers[usize::from(session.shard)].custody;
+        self.checker.submitted(&envelope, session.id, self.at);
+        let custody = &self.nodes[self.at].routers[usize::from(session.shard)].custody;
         if let Some(error) = custody.refusal(&envelope) {
             self.checker.refused(envelope.id);
             return Err((error, envelope.reference));
@@ -274,7 +297,7 @@ impl Sim {
             .set(entry.unsettled_bytes.get() + envelope.cost());
         let submission = Submission {
             envelope,
-            origin: Origin::Session(entry),
+            origin: Origin::Session(Target::Session(entry)),
             accepted: draft.accepted,
         };
         self.submit(session.shard, submission);
@@ -282,6 +305,18 @@ impl Sim {
     }
 
     fn register(&mut self, session: &mut ShellSession, user: UserId, replay: bool) {
+        let elders = match replay {
+            true => self.nodes[self.at].table.of(&user),
+            false => Vec::new(),
+        };
+        let elders: Vec<_> = elders
+            .into_iter()
+            .filter(|elder| elder.backlog_bytes.get() > 0)
+            .map(|elder| {
+                let handed = elder.handed_bytes.get();
+                (elder, handed)
+            })
+            .collect();
         let entry = Rc::new(Entry {
             id: session.id,
             user,
@@ -294,65 +329,21 @@ impl Sim {
             }
             .into(),
             backlog_bytes: 0.into(),
+            handed_bytes: 0.into(),
+            patient_until: self.now + Duration::from_secs(1),
+            elders: elders.into(),
             unsettled_bytes: 0.into(),
             paused: false.into(),
             closed: false.into(),
             must_close: None.into(),
         });
-        let mut sessions = self.node.table.sessions.borrow_mut();
+        let mut sessions = self.nodes[self.at].table.sessions.borrow_mut();
         let of_user = sessions.entry(user).or_default();
         of_user.push(Rc::clone(&entry));
         drop(sessions);
         self.checker.registered(user, session.id, replay);
         session.entry = Some(Rc::clone(&entry));
         self.hop(session.shard, 200, Event::Presence(PresenceOp::Register(entry)));
-    }
-
-    /// Mail, then the socket: what actix does when it polls the actor.
-    pub(crate) fn wake_session(&mut self, connection: usize) {
-        self.with_session(connection, |sim, session| {
-            session.waking = false;
-            loop {
-                let Some(message) = session.mailbox.queue.borrow_mut().pop_front() else {
-                    break;
-                };
-                sim.on_mail(session, message);
-            }
-        });
-        self.drive(connection);
-    }
-
-    fn on_mail(&mut self, session: &mut ShellSession, message: ToSession) {
-        match message {
-            ToSession::Deliver(delivery) => {
-                session.know(delivery.ticket, delivery.envelope.id);
-                self.step(session, |core, cx| core.on_delivery(delivery, cx));
-            }
-            ToSession::Behind => self.step(session, |_, _| ()),
-            ToSession::Hint => self.step(session, |core, cx| core.on_hint(false, cx)),
-            ToSession::Rescan => self.step(session, |core, cx| core.on_hint(true, cx)),
-            ToSession::Resume => {}
-            ToSession::Accepted(frame) => self.step(session, |core, cx| core.on_accepted(*frame, cx)),
-            ToSession::Refused(refused) => {
-                let (error, reference) = *refused;
-                self.step(session, |core, cx| core.on_refused(error, reference, cx));
-            }
-            ToSession::Authenticated => self.step(session, |core, cx| {
-                core.on_authenticated(Ok(Login::default()), cx);
-            }),
-            ToSession::Registered(missing) => {
-                self.step(session, |core, cx| core.on_registered(Ok(missing), cx));
-            }
-            ToSession::Page(page) => {
-                for delivery in page.iter().flat_map(|page| &page.deliveries) {
-                    session.know(delivery.ticket, delivery.envelope.id);
-                }
-                self.step(session, |core, cx| core.on_page(page.map(|page| *page), cx));
-            }
-            ToSession::Count(count) => self.step(session, |core, cx| core.on_count(count, cx)),
-            ToSession::FetchGranted => self.step(session, Session::on_fetch_granted),
-            ToSession::Close(code) => self.step(session, |core, cx| core.close(code, cx)),
-        }
     }
 }
 
@@ -369,7 +360,7 @@ impl ShellSession {
         }
     }
 
-    fn know(&mut self, ticket: Option<Ticket>, id: MessageId) {
+    pub(super) fn know(&mut self, ticket: Option<Ticket>, id: MessageId) {
         if let Some(ticket) = ticket {
             self.tickets.insert(ticket_key(ticket), id);
         }

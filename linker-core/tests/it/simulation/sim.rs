@@ -1,19 +1,24 @@
 //! The world: virtual time, the events in it, and what outlives a node.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use linker_core::clock::Now;
 use linker_core::directory::Directory;
-use linker_core::id::MessageId;
+use linker_core::id::{MessageId, UserId};
 use linker_core::message_type::MessageTypes;
 
-use super::checker::{Audit, Checker};
+use super::audit::Audit;
+use super::bus::{BusFaults, Frame, Place};
+use super::checker::Checker;
 use super::client::{Client, Connection};
-use super::node::{Node, PresenceOp, RouterMail, StoreMail};
+use super::cluster::{Peer, Sought};
+use super::faults::Fault;
+use super::node::{Node, RouterMail, StoreMail};
 use super::plan::{Plan, Rng};
+use super::presence::{Answer, PresenceOp};
+use super::registry::Registry;
 use super::store::ModelStore;
 
 pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -36,17 +41,31 @@ pub(crate) enum Event {
     ClientActs(usize),
     ClientResumes(usize),
     ClientAcks(usize),
-    Crash,
-    RouterPanics(u16),
-    StoreFault(bool),
+    Fault(Fault),
+    Beat,
+    /// These nodes are spared, and rows up to this one were taken.
+    TakeOver(Vec<u32>, u64),
+    /// The registry does the node's next operation.
+    PresenceDue,
+    /// Presence tells of a change.
+    Forget(UserId),
+    Lookup(u16, Vec<Sought>),
+    LookedUp(u16, Vec<Answer>),
+    BusFlush(Rc<Peer>),
+    BusRetry(Rc<Peer>),
+    BusArrives {
+        from: u32,
+        place: Place,
+        frames: Vec<Frame>,
+    },
 }
 
 /// Orders events by time, then by when they were scheduled.
 struct Scheduled {
     at: Duration,
     number: u64,
-    /// Of the node it is meant for; `None`: for the world.
-    life: Option<u32>,
+    /// The node it is meant for, and which run of it; `None`: for the world.
+    of: Option<(usize, u32)>,
     event: Event,
 }
 
@@ -77,17 +96,20 @@ pub(crate) struct Sim {
     pub(crate) tracing: bool,
     events: BinaryHeap<Scheduled>,
     scheduled: u64,
-    /// Which node lives now.
-    pub(crate) life: u32,
-    /// When the last message of each way arrives: none overtakes another.
-    lanes: BTreeMap<(u16, u16), Duration>,
-    pub(crate) node: Node,
+    /// Runs of nodes so far.
+    lives: u32,
+    /// When the last message of each way in a node arrives: none overtakes another.
+    lanes: BTreeMap<(usize, u16, u16), Duration>,
+    pub(crate) nodes: Vec<Node>,
+    /// The node that something happens to.
+    pub(crate) at: usize,
+    pub(crate) registry: Registry,
+    pub(crate) bus: BusFaults,
     pub(crate) store: ModelStore,
     pub(crate) store_is_away: bool,
     pub(crate) connections: Vec<Connection>,
     pub(crate) clients: Vec<Client>,
     pub(crate) checker: Checker,
-    pub(crate) audit: Rc<RefCell<Audit>>,
     pub(crate) directory: Directory,
     pub(crate) types: MessageTypes,
     /// Nothing goes wrong any more.
@@ -98,7 +120,7 @@ pub(crate) struct Sim {
 macro_rules! trace {
     ($sim:expr, $($arg:tt)*) => {
         if $sim.tracing {
-            eprintln!("{:>12.3} ms  {}", $sim.now.as_secs_f64() * 1e3, format_args!($($arg)*));
+            eprintln!("{:>12.3} ms  [{}] {}", $sim.now.as_secs_f64() * 1e3, $sim.at, format_args!($($arg)*));
         }
     };
 }
@@ -107,22 +129,23 @@ pub(crate) use trace;
 impl Sim {
     pub(crate) fn new(seed: u64, tracing: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::of(&mut rng);
-        let audit = Rc::new(RefCell::new(Audit::new(tracing)));
+        let plan = Plan::of(&mut rng, seed);
         let clients = Client::all(&plan);
         let mut sim = Self {
             now: Duration::from_secs(1000),
             tracing,
             events: BinaryHeap::new(),
             scheduled: 0,
-            life: 0,
+            lives: 0,
             lanes: BTreeMap::new(),
-            node: Node::new(&plan, &ModelStore::default(), Now::default(), &audit),
+            nodes: Vec::new(),
+            at: 0,
+            registry: Registry::of(plan.nodes),
+            bus: BusFaults::default(),
             store: ModelStore::default(),
             store_is_away: false,
             connections: Vec::new(),
-            checker: Checker::default(),
-            audit,
+            checker: Checker::new(&plan),
             directory: super::client::directory(plan.master),
             types: MessageTypes::protocol(),
             healed: false,
@@ -132,7 +155,10 @@ impl Sim {
             rng,
         };
         trace!(sim, "{:?}", sim.plan);
-        sim.start_node();
+        for place in 0..sim.plan.nodes {
+            sim.stop_node(place);
+            sim.start_node(place);
+        }
         sim
     }
 
@@ -151,31 +177,78 @@ impl Sim {
         &mut self.next_id
     }
 
-    pub(crate) fn start_node(&mut self) {
-        self.life += 1;
-        self.node = Node::new(&self.plan, &self.store, self.clock(), &self.audit);
+    fn new_node(&self, life: u32) -> Node {
+        let mut audit = Audit::new(self.tracing, &self.plan);
+        audit.lenient |= self.checker.a_router_panicked;
+        Node::new(life, &self.plan, &self.store, self.clock(), audit)
+    }
+
+    /// Nothing is left of it.
+    pub(crate) fn stop_node(&mut self, place: usize) {
+        let none = self.new_node(0);
+        match self.nodes.get_mut(place) {
+            Some(node) => *node = none,
+            None => self.nodes.push(none),
+        }
+    }
+
+    pub(crate) fn start_node(&mut self, place: usize) {
+        self.lives += 1;
+        self.at = place;
+        self.nodes[place] = self.new_node(self.lives);
+        trace!(self, "starts as life {}", self.lives);
         self.schedule(Duration::from_secs(2), Event::Store(StoreMail::Probe));
         for shard in 0..super::node::SHARDS {
             self.schedule(Duration::ZERO, Event::RouterTurn(shard));
         }
+        if self.plan.nodes > 1 {
+            self.registry.beat(self.lives, self.now);
+            self.schedule(Duration::ZERO, Event::Beat);
+        }
     }
 
-    fn push(&mut self, at: Duration, life: Option<u32>, event: Event) {
+    /// Where this run of a node is, while it lasts.
+    pub(crate) fn place_of(&self, life: u32) -> Option<usize> {
+        self.nodes.iter().position(|node| node.life == life)
+    }
+
+    /// Some node that takes connections.
+    pub(crate) fn some_node(&mut self) -> Option<usize> {
+        let up = |place: &usize| self.nodes[*place].life > 0;
+        let up: Vec<usize> = (0..self.nodes.len()).filter(up).collect();
+        match up.len() {
+            0 => None,
+            1 => Some(up[0]),
+            _ => Some(self.rng.pick(&up)),
+        }
+    }
+
+    fn push(&mut self, at: Duration, of: Option<(usize, u32)>, event: Event) {
         self.scheduled += 1;
         self.events.push(Scheduled {
             at,
             number: self.scheduled,
-            life,
+            of,
             event,
         });
     }
 
-    /// For the node that lives now, and no other.
+    /// For the node that something happens to, and for no later run of it.
     pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
-        self.push(self.now + after, Some(self.life), event);
+        self.schedule_on(self.at, after, event);
     }
 
-    /// For the world, whatever becomes of the node.
+    pub(crate) fn schedule_on(&mut self, place: usize, after: Duration, event: Event) {
+        let life = self.nodes[place].life;
+        self.push(self.now + after, Some((place, life)), event);
+    }
+
+    /// For the node that has this connection.
+    pub(crate) fn schedule_at(&mut self, connection: usize, after: Duration, event: Event) {
+        self.schedule_on(self.connections[connection].place, after, event);
+    }
+
+    /// For the world, whatever becomes of the nodes.
     pub(crate) fn schedule_in_world(&mut self, after: Duration, event: Event) {
         self.push(self.now + after, None, event);
     }
@@ -183,10 +256,10 @@ impl Sim {
     /// From one mailbox to another: after a moment, in order.
     pub(crate) fn hop(&mut self, from: u16, to: u16, event: Event) {
         let arrives = self.now + self.rng.up_to(self.plan.hop);
-        let lane = self.lanes.entry((from, to)).or_default();
+        let lane = self.lanes.entry((self.at, from, to)).or_default();
         *lane = arrives.max(*lane);
         let at = *lane;
-        self.push(at, Some(self.life), event);
+        self.push(at, Some((self.at, self.nodes[self.at].life)), event);
     }
 
     /// Runs until nothing but the clock moves, or until `end`.
@@ -195,16 +268,26 @@ impl Sim {
             if next.at > end {
                 break;
             }
-            let Some(Scheduled { at, life, event, .. }) = self.events.pop() else {
+            let Some(Scheduled { at, of, event, .. }) = self.events.pop() else {
                 break;
             };
             self.now = at.max(self.now);
-            if life.is_none_or(|life| life == self.life) {
-                self.checker.events += 1;
-                assert!(self.checker.events < EVENTS_MAX, "the world spins");
-                self.handle(event);
-                self.answer_bell();
+            if let Some((place, life)) = of {
+                let node = &self.nodes[place];
+                if node.life != life {
+                    continue;
+                }
+                if node.frozen_until > self.now {
+                    self.push(node.frozen_until, of, event);
+                    continue;
+                }
+                self.at = place;
             }
+            self.nodes[self.at].table.audit.get_mut().now = self.now;
+            self.checker.events += 1;
+            assert!(self.checker.events < EVENTS_MAX, "the world spins");
+            self.handle(event);
+            self.answer_bell();
         }
         self.now = end;
     }
@@ -223,69 +306,31 @@ impl Sim {
             Event::ClientActs(client) => self.client_acts(client),
             Event::ClientResumes(connection) => self.client_resumes(connection),
             Event::ClientAcks(connection) => self.client_acks(connection),
-            Event::Crash => self.crash(),
-            Event::RouterPanics(shard) => self.router_panics(shard),
-            Event::StoreFault(away) => {
-                trace!(self, "the store is {}", if away { "away" } else { "back" });
-                self.store_is_away = away && !self.healed;
-            }
+            Event::Fault(fault) => self.fault(fault),
+            Event::Beat => self.beat(),
+            Event::TakeOver(spared, after_seq) => self.take_over(spared, after_seq),
+            Event::PresenceDue => self.presence_due(),
+            Event::Forget(user) => self.nodes[self.at].cluster.forget(&user),
+            Event::Lookup(shard, sought) => self.lookup(shard, sought),
+            Event::LookedUp(shard, answers) => self.looked_up(shard, answers),
+            Event::BusFlush(peer) => self.bus_flush(&peer),
+            Event::BusRetry(peer) => self.bus_retry(&peer),
+            Event::BusArrives { from, place, frames } => self.bus_arrives(from, place, frames),
         }
     }
 
-    /// Wakes sessions that were sent something.
+    /// Wakes sessions that were sent something, and sends what is for other nodes.
     fn answer_bell(&mut self) {
-        let rung = self.node.bell.take();
+        let rung = self.nodes[self.at].bell.take();
         for connection in rung {
-            if let Some(session) = self.node.sessions.get_mut(&connection)
+            if let Some(session) = self.nodes[self.at].sessions.get_mut(&connection)
                 && !std::mem::replace(&mut session.waking, true)
             {
                 let after = self.rng.up_to(self.plan.hop);
                 self.schedule(after, Event::SessionWake(connection));
             }
         }
-    }
-
-    fn crash(&mut self) {
-        if self.healed {
-            return;
-        }
-        trace!(self, "CRASH");
-        self.commit_or_lose_in_flight();
-        self.checker.crashed(self.now);
-        self.audit.borrow_mut().forget();
-        for number in 0..self.connections.len() {
-            self.server_dies(number);
-        }
-        self.start_node();
-    }
-
-    fn router_panics(&mut self, shard: u16) {
-        if self.healed {
-            return;
-        }
-        trace!(self, "router {shard} panics");
-        self.checker.a_router_panicked = true;
-        self.audit.borrow_mut().lenient = true;
-        self.restart_router(shard);
-    }
-
-    /// The faults of this world, spread over the time in which clients act.
-    pub(crate) fn schedule_faults(&mut self) {
-        let length = self.plan.length;
-        let share = |rng: &mut Rng| length.mul_f64(rng.below(1000) as f64 / 1000.0);
-        for _ in 0..self.plan.crashes {
-            let at = share(&mut self.rng);
-            self.schedule_in_world(at, Event::Crash);
-        }
-        for _ in 0..self.plan.store_faults {
-            let (at, long) = (share(&mut self.rng), share(&mut self.rng));
-            self.schedule_in_world(at, Event::StoreFault(true));
-            self.schedule_in_world(at + long / 2, Event::StoreFault(false));
-        }
-        for _ in 0..self.plan.router_faults {
-            let (at, shard) = (share(&mut self.rng), self.rng.below(2) as u16);
-            self.schedule_in_world(at, Event::RouterPanics(shard));
-        }
+        self.answer_outboxes();
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use linker_core::session::{Session, SessionEffect};
 
+use super::bus::Frame;
 use super::client::ClientItem;
 use super::entry::{SUBMIT_CREDIT_BYTES, ToSession};
-use super::node::PresenceOp;
+use super::presence::PresenceOp;
 use super::shell::ShellSession;
 use super::sim::{Event, Sim, trace};
 
@@ -78,15 +79,15 @@ impl Sim {
         }
         let Some(entry) = &session.entry else { return true };
         let unsettled = entry.unsettled_bytes.get();
-        let away = self
-            .node
+        let away = self.nodes[self.at]
             .shared
             .store_away
             .load(std::sync::atomic::Ordering::Acquire);
-        let waits = !away && (unsettled > SUBMIT_CREDIT_BYTES || unsettled > 0 && self.node.is_crowded());
+        let waits =
+            !away && (unsettled > SUBMIT_CREDIT_BYTES || unsettled > 0 && self.nodes[self.at].is_crowded());
         if waits {
             entry.paused.set(true);
-            let router = &mut self.node.routers[usize::from(session.shard)];
+            let router = &mut self.nodes[self.at].routers[usize::from(session.shard)];
             router.paused.push(Rc::clone(entry));
             self.wake_router(session.shard);
         }
@@ -112,7 +113,7 @@ impl Sim {
         if let Some(entry) = &session.entry
             && !std::mem::replace(&mut session.left, true)
         {
-            self.node.table.remove(entry);
+            self.nodes[self.at].table.remove(entry);
             let farewell = PresenceOp::Farewell(Rc::clone(entry));
             self.hop(session.shard, 200, Event::Presence(farewell));
         }
@@ -120,7 +121,7 @@ impl Sim {
 
     /// The connection is gone.
     pub(crate) fn end_session(&mut self, connection: usize) {
-        let Some(mut session) = self.node.sessions.remove(&connection) else {
+        let Some(mut session) = self.nodes[self.at].sessions.remove(&connection) else {
             return;
         };
         trace!(self, "connection {connection}: ends at the server");
@@ -136,7 +137,7 @@ impl Sim {
                 SessionEffect::Free(bytes) => session.free(bytes),
                 SessionEffect::ReleaseFetch => {
                     if let Some(entry) = &session.entry {
-                        self.node.release_turn(entry);
+                        self.nodes[self.at].release_turn(entry);
                     }
                 }
                 _ => {}
@@ -147,7 +148,12 @@ impl Sim {
         for message in rest {
             let deliveries = match message {
                 ToSession::Deliver(delivery) => vec![delivery],
-                ToSession::Page(Some(page)) => page.deliveries,
+                ToSession::Page(Some(page)) => {
+                    // What it has already is in another place.
+                    let mut deliveries = page.deliveries;
+                    deliveries.retain(|delivery| !delivery.courtesy);
+                    deliveries
+                }
                 _ => continue,
             };
             for delivery in deliveries {
@@ -160,11 +166,14 @@ impl Sim {
         let bytes = std::mem::take(&mut session.free_on_flush);
         session.free(bytes);
         if let Some(entry) = &session.entry {
-            self.node.release_turn(entry);
+            self.nodes[self.at].release_turn(entry);
             if entry.is_behind() {
-                use linker_core::custody::LocalSessions;
-                for other in self.node.table.of(&entry.user) {
+                for other in self.nodes[self.at].table.of(&entry.user) {
                     let _ = other.mailbox.post(ToSession::Hint);
+                }
+                let cluster = &self.nodes[self.at].cluster;
+                for peer in cluster.peers() {
+                    cluster.tell(&peer, Frame::Rescan(entry.user));
                 }
             }
             self.checker.left(entry.user, session.id);

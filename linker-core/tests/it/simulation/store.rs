@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use linker_core::custody::Ticket;
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, UserId};
+use linker_core::id::{MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    Insert, InsertOutcome, Page, PageFilter, PageRequest, StoreBatch, StoredRow, WaitReason,
+    Insert, InsertOutcome, Page, PageFilter, PageRequest, StoreBatch, StoredRow, TakeOver, WaitReason,
 };
 
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) reason: WaitReason,
     pub(crate) stored_ms: u64,
+    /// Who moves it.
+    pub(crate) owner: Option<NodeInstance>,
 }
 
 /// Rows by sequence; what is here outlives the node.
@@ -34,6 +36,11 @@ impl ModelStore {
         for row in self.rows.values_mut() {
             if batch.absent.contains(&row.envelope.id) {
                 row.reason = WaitReason::Absent;
+                row.owner = None;
+            }
+            if batch.behind.contains(&row.envelope.id) {
+                row.reason = WaitReason::Behind;
+                row.owner = None;
             }
         }
         self.rows
@@ -73,6 +80,7 @@ impl ModelStore {
             envelope: Arc::clone(envelope),
             reason: *reason,
             stored_ms: batch.now_ms,
+            owner: batch.node.clone().filter(|_| *reason == WaitReason::Fault),
         };
         self.rows.insert(self.newest_seq, row);
         InsertOutcome::Stored
@@ -97,6 +105,31 @@ impl ModelStore {
             page.rows.push(StoredRow {
                 seq,
                 envelope: Arc::clone(&row.envelope),
+                reason: row.reason,
+            });
+        }
+        page
+    }
+
+    pub(crate) fn take_over(&mut self, request: &TakeOver) -> Page {
+        let mut page = Page {
+            rows: Vec::new(),
+            exhausted: true,
+        };
+        for (&seq, row) in self.rows.range_mut(request.after_seq + 1..) {
+            let spared = |owner: &NodeInstance| request.spared.contains(owner);
+            if row.reason != WaitReason::Fault || row.owner.as_ref().is_some_and(spared) {
+                continue;
+            }
+            if page.rows.len() >= request.max_rows as usize {
+                page.exhausted = false;
+                break;
+            }
+            row.owner.clone_from(&request.node);
+            page.rows.push(StoredRow {
+                seq,
+                envelope: Arc::clone(&row.envelope),
+                reason: row.reason,
             });
         }
         page
@@ -117,6 +150,13 @@ pub(crate) enum StoreOp {
     },
     Delete {
         user: UserId,
+        id: MessageId,
+    },
+    Absent {
+        id: MessageId,
+    },
+    Behind {
+        ticket: Ticket,
         id: MessageId,
     },
 }
@@ -143,15 +183,27 @@ pub(crate) struct Queue {
     by_id: HashMap<MessageId, u64>,
     next: u64,
     deletes: Vec<(UserId, MessageId)>,
+    absent: Vec<MessageId>,
+    behind: Vec<(Ticket, MessageId)>,
+}
+
+/// A row that need not be written after all.
+pub(crate) struct Unwritten {
+    pub(crate) user: UserId,
+    pub(crate) id: MessageId,
+    /// Who wanted it written.
+    pub(crate) ticket: Ticket,
+    /// The row that was to go with the same transaction.
+    pub(crate) replaced: Option<(UserId, MessageId)>,
 }
 
 impl Queue {
     pub(crate) fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.deletes.is_empty()
+        self.inserts.is_empty() && self.deletes.is_empty() && self.absent.is_empty() && self.behind.is_empty()
     }
 
     /// Answers the row that need not be written after all, if this delete found it waiting.
-    pub(crate) fn push(&mut self, op: StoreOp) -> Option<(UserId, MessageId)> {
+    pub(crate) fn push(&mut self, op: StoreOp) -> Option<Unwritten> {
         match op {
             StoreOp::Insert {
                 ticket,
@@ -171,11 +223,28 @@ impl Queue {
                 None
             }
             StoreOp::Delete { user, id } => {
-                if let Some(place) = self.by_id.remove(&id) {
-                    self.inserts.remove(&place);
-                    return Some((user, id));
+                let waiting = self
+                    .by_id
+                    .remove(&id)
+                    .and_then(|place| self.inserts.remove(&place));
+                if let Some(insert) = waiting {
+                    let replaced = insert.replaces.map(|id| (insert.envelope.from, id));
+                    return Some(Unwritten {
+                        user,
+                        id,
+                        ticket: insert.ticket,
+                        replaced,
+                    });
                 }
                 self.deletes.push((user, id));
+                None
+            }
+            StoreOp::Absent { id } => {
+                self.absent.push(id);
+                None
+            }
+            StoreOp::Behind { ticket, id } => {
+                self.behind.push((ticket, id));
                 None
             }
         }
@@ -197,6 +266,12 @@ impl Queue {
             });
         }
         taken.deleted.append(&mut self.deletes);
+        taken.batch.absent = std::mem::take(&mut self.absent);
+        for (ticket, id) in std::mem::take(&mut self.behind) {
+            // Answered behind the inserts.
+            taken.tickets.push(ticket);
+            taken.batch.behind.push(id);
+        }
         taken.batch.deletes = taken.deleted.iter().map(|(_, id)| *id).collect();
         taken
     }

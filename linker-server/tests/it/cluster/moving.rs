@@ -9,10 +9,10 @@ async fn users_who_come_and_go_lose_nothing() {
     let domain = Domain::new().await;
     let nodes = domain.pair().await;
     whole(&nodes).await;
-    let traffic = Traffic::start(nodes.iter().map(|node| node.ws).collect(), Cast::unordered());
+    let traffic = Traffic::start(nodes.iter().map(|node| node.ws).collect(), Cast::of_two_nodes());
     for _ in 0..ROUNDS {
         traffic.flows(12).await;
-        traffic.everybody_returns();
+        traffic.readers_return();
     }
     assert!(traffic.settle().await > 200);
 }

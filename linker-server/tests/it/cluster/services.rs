@@ -33,13 +33,11 @@ async fn a_redis_that_comes_back_empty_is_filled_again() {
     redis.run();
     for node in &nodes {
         node.await_health().await;
-        node.await_registry(Duration::from_secs(10)).await;
+        node.await_registry(WAIT).await;
     }
     whole(&nodes).await;
     traffic.flows(100).await;
     local.noticed_nothing().await;
-    // What others stored while the registry did not know its recipient waits to be fetched.
-    traffic.everybody_returns();
     assert!(traffic.settle().await > 200);
 }
 
@@ -50,7 +48,7 @@ async fn a_postgres_that_is_killed_loses_nothing() {
     let domain = Domain::new().await.with_store(postgres.url(SECRET));
     let nodes = domain.pair().await;
     let local = LocalUsers::start(&nodes[0], 500).await;
-    let traffic = traffic(&nodes, Cast::of_two_nodes());
+    let traffic = traffic(&nodes, Cast::unordered());
     traffic.flows(100).await;
     postgres.kill();
     notice(&nodes, "store").await;
@@ -111,7 +109,7 @@ async fn one_node_cut_off_from_redis_goes_on_and_finds_back() {
     let nodes = [a, b];
     whole(&nodes).await;
     let local = LocalUsers::start(&nodes[1], 500).await;
-    let traffic = traffic(&nodes, Cast::unordered());
+    let traffic = traffic(&nodes, Cast::with_one_believed_dead());
     traffic.flows(100).await;
     proxy.cut();
     nodes[1]
@@ -126,8 +124,6 @@ async fn one_node_cut_off_from_redis_goes_on_and_finds_back() {
     whole(&nodes).await;
     traffic.flows(100).await;
     local.noticed_nothing().await;
-    // What others stored while the registry did not know its recipient waits to be fetched.
-    traffic.everybody_returns();
     assert!(traffic.settle().await > 200);
 }
 
@@ -151,6 +147,50 @@ async fn a_broker_that_is_killed_and_one_that_takes_nothing_lose_nothing() {
     broker.control(&["set_vm_memory_high_watermark", "0.8"]).await;
     whole(&nodes).await;
     traffic.flows(100).await;
+    local.noticed_nothing().await;
+    assert!(traffic.settle().await > 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_is_slow_and_then_out_of_reach_loses_nothing() {
+    let plain = Domain::new().await;
+    let proxy = Proxy::to(&host_of(&plain.urls.store)).await;
+    let store = by_way_of(&plain.urls.store, proxy.address());
+    let domain = plain.with_store(store);
+    let nodes = domain.pair().await;
+    let local = LocalUsers::start(&nodes[0], 500).await;
+    let traffic = traffic(&nodes, Cast::of_two_nodes());
+    traffic.flows(100).await;
+    proxy.delay(Duration::from_millis(80));
+    traffic.flows(60).await;
+    proxy.cut();
+    notice(&nodes, "store").await;
+    proxy.heal();
+    whole(&nodes).await;
+    traffic.flows(100).await;
+    local.noticed_nothing().await;
+    assert!(traffic.settle().await > 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_slow_delays_and_loses_nothing() {
+    let plain = Domain::new().await;
+    let proxy = Proxy::to(&host_of(&plain.urls.presence)).await;
+    let presence = by_way_of(&plain.urls.presence, proxy.address());
+    let nodes = {
+        let config = |name| plain.config(name).set("presence.url", presence.as_str());
+        let (a, b) = tokio::join!(config("a").start(), config("b").start());
+        [a, b]
+    };
+    whole(&nodes).await;
+    let local = LocalUsers::start(&nodes[0], 500).await;
+    let traffic = traffic(&nodes, Cast::of_two_nodes());
+    traffic.flows(100).await;
+    proxy.delay(Duration::from_millis(80));
+    traffic.readers_return();
+    traffic.flows(100).await;
+    proxy.heal();
+    whole(&nodes).await;
     local.noticed_nothing().await;
     assert!(traffic.settle().await > 200);
 }

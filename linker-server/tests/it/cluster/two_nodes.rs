@@ -38,7 +38,7 @@ async fn both_nodes_are_ready_and_the_registry_equals_their_sessions() {
 async fn messages_receipts_and_confirmations_cross() {
     let domain = Domain::new().await;
     let [a, b] = domain.pair().await;
-    let mut one = Client::login_with(&a, "ANZ-1", json!({"accepted": true})).await;
+    let mut one = Client::login(&a, "ANZ-1").await;
     let mut two = Client::login(&b, "XYZ-2").await;
     one.send(referenced("XYZ-2", json!({"n": [1, "é"]}), "r1"));
     let got = two.next().await;

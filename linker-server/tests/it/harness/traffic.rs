@@ -41,9 +41,9 @@ pub(crate) struct Cast {
     pub(crate) present: Vec<(&'static str, usize)>,
     /// Users who come in the end.
     pub(crate) absent: Vec<&'static str>,
-    /// Whether order holds: not where a node or the bus dies, since what was on its way is found to be lost a while later.
+    /// Whether order holds: not where a sender's node dies and others find what it had accepted a while later, nor where the registry did not know a reader for a while.
     pub(crate) ordered: bool,
-    /// Whether all is confirmed in the end: not where a node was taken for dead, and proves later what others had given up.
+    /// Whether all is confirmed in the end: not where a node that lives was taken for dead, and two have answered for one message.
     pub(crate) confirmed: bool,
 }
 
@@ -64,6 +64,14 @@ impl Cast {
         Self {
             ordered: false,
             ..Self::of_two_nodes()
+        }
+    }
+
+    /// As [`Cast::unordered`], where a node that lives is taken for dead.
+    pub(crate) fn with_one_believed_dead() -> Self {
+        Self {
+            confirmed: false,
+            ..Self::unordered()
         }
     }
 }
@@ -125,8 +133,8 @@ impl Traffic {
         self.doors.lock().unwrap()[node] = door;
     }
 
-    /// Everybody's connection ends, and all come again.
-    pub(crate) fn everybody_returns(&self) {
+    /// The connections of all who read end, and they come again.
+    pub(crate) fn readers_return(&self) {
         self.returns.send_replace(());
     }
 
@@ -274,7 +282,7 @@ impl Sender {
         let options = json!({"accepted": true, "replay": true});
         while !self.is_done(&phase) {
             let client = entrance.login(&options).await;
-            self.converse(client, &phase, &mut entrance.returns).await;
+            self.converse(client, &phase).await;
         }
     }
 
@@ -284,12 +292,7 @@ impl Sender {
     }
 
     /// Until the connection ends, or nothing is left to be done.
-    async fn converse(
-        &mut self,
-        mut client: Client,
-        phase: &watch::Receiver<Phase>,
-        returns: &mut watch::Receiver<()>,
-    ) {
+    async fn converse(&mut self, mut client: Client, phase: &watch::Receiver<Phase>) {
         for (reference, to) in &self.unanswered {
             self.checker.lock().unwrap().sent_again(self.user, to, reference);
             client.send(referenced(to, reference.as_str(), reference));
@@ -305,14 +308,9 @@ impl Sender {
                 }
                 frame = client.next_or_closed() => match frame {
                     Some(frame) => self.note(&frame),
-                    None => break,
+                    None => return,
                 },
-                Ok(()) = returns.changed() => break,
             }
-        }
-        // The connection may have proven what was not looked at here.
-        for frame in client.vanish().await {
-            self.note(&frame);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen. Generous, because many nodes share few cores; what
 /// happens in time costs nothing.
-pub(crate) const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT: Duration = Duration::from_secs(45);
 
 /// How often a condition is looked at.
 const STEP: Duration = Duration::from_millis(20);

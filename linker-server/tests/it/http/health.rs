@@ -20,7 +20,7 @@ async fn health_needs_no_token() {
 
 #[tokio::test]
 async fn a_draining_node_is_not_ready_and_says_why() {
-    let mut node = NodeConfig::new().set("server.drainTimeout", "3s").start().await;
+    let mut node = NodeConfig::new().set("server.drainTimeout", "6s").start().await;
     // It neither reads nor closes: the drain has to wait for it.
     let unread = Dial {
         receive_buffer: Some(4096),

@@ -49,6 +49,10 @@ async fn nothing_is_accepted_without_the_option() {
     silent.send(referenced("ANZ-2", "x", "r1"));
     silent.fence().await;
     asked.store_for("ANZ-2", &["r2".to_owned()]).await;
+    // Nor a repetition of what is stored by then.
+    silent.send(referenced("ANZ-2", "x", "r1"));
+    silent.fence().await;
+    asked.store_for("ANZ-2", &["r3".to_owned()]).await;
     silent.expect_quiet().await;
 }
 

@@ -46,11 +46,13 @@ async fn frames_beyond_the_burst_are_rate_limited_and_every_text_frame_counts() 
 #[tokio::test]
 async fn a_burst_of_zero_is_one_seconds_worth() {
     let node = limited(3, 0, 100).await;
-    let mut raw = Raw::connect(&node).await;
-    at_once(&mut raw, &[auth("ANZ-1"), ping(), ping(), ping(), ping()]).await;
-    raw.expect("AUTH_CLIENT_REPLY").await;
-    raw.expect("PONG").await;
-    raw.expect("PONG").await;
+    let mut raw = Raw::login(&node, "ANZ-1").await;
+    // The limiter earns the login's frame again: that is its time, not the server's. A login that takes long would do as much for the burst.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    at_once(&mut raw, &[ping(), ping(), ping(), ping(), ping()]).await;
+    for _ in 0..3 {
+        raw.expect("PONG").await;
+    }
     assert_eq!(raw.expect("ERROR").await.code(), "RATE_LIMITED");
     assert_eq!(raw.expect("ERROR").await.code(), "RATE_LIMITED");
 }

@@ -74,6 +74,8 @@ macro_rules! store_conformance {
             each_row_is_taken_over_by_one
             rows_let_go_are_nobodys
             letting_go_comes_with_the_rest_of_its_batch
+            rows_left_to_those_behind_are_theirs
+            pages_tell_why_a_row_waits
             inserting_again_leaves_a_row_whose_it_is
         }
     };
@@ -112,6 +114,7 @@ fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]) -> StoreB
             .collect(),
         deletes: deletes.to_vec(),
         absent: Vec::new(),
+        behind: Vec::new(),
         node: None,
         dedupe_since_ms: now_ms - WINDOW_MS,
         now_ms,

@@ -245,6 +245,43 @@ pub async fn letting_go_comes_with_the_rest_of_its_batch<S: Store + ?Sized>(stor
     assert_eq!(waiting(store, user(1)).await, [message_id(10)]);
 }
 
+/// Found by sessions that are behind, taken over by nobody, and let go as any other.
+pub async fn rows_left_to_those_behind_are_theirs<S: Store + ?Sized>(store: &S) {
+    apply(store, moved(Some(node(1)), [1, 4, 7])).await;
+    let left = StoreBatch {
+        behind: [4, 7, 99].map(message_id).into(),
+        deletes: vec![message_id(7)],
+        ..batch(0, &[], &[])
+    };
+    for _ in 0..2 {
+        assert_eq!(apply(store, left.clone()).await, []);
+        let fed = PageRequest {
+            filter: PageFilter::Behind,
+            ..everything(user(1))
+        };
+        assert_eq!(ids(&page(store, fed).await), [message_id(4)]);
+    }
+    assert_eq!(take_all(store, all_for(2, &[])).await, [message_id(1)]);
+    apply(store, let_go(&[4])).await;
+    assert_eq!(waiting(store, user(1)).await, [1, 4].map(message_id));
+}
+
+/// In pages of a user, and in those that are taken over.
+pub async fn pages_tell_why_a_row_waits<S: Store + ?Sized>(store: &S) {
+    let reasons = [WaitReason::Fault, WaitReason::Absent, WaitReason::Behind];
+    let inserts = (1..).zip(reasons);
+    let inserts = inserts.map(|(n, reason)| insert(&message(n, user(1), user(2)), reason));
+    let of = StoreBatch {
+        inserts: inserts.collect(),
+        ..moved(Some(node(1)), [])
+    };
+    apply(store, of).await;
+    let told = |page: &Page| page.rows.iter().map(|row| row.reason).collect::<Vec<_>>();
+    assert_eq!(told(&page(store, everything(user(2))).await), reasons);
+    let left = take(store, all_for(2, &[])).await;
+    assert_eq!(told(&left), [WaitReason::Fault]);
+}
+
 /// Neither does it become another's, nor does it begin to wait for something else.
 pub async fn inserting_again_leaves_a_row_whose_it_is<S: Store + ?Sized>(store: &S) {
     let envelope = message_with_reference(1, user(1), user(2), "r");
