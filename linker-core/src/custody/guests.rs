@@ -16,7 +16,7 @@ use super::proven_lately::ProvenLately;
 use super::router::{Custody, CustodyContext, count};
 use super::routing::divert_all;
 use super::sessions::{LocalSessions, Offer};
-use super::storing::tell_diverted;
+use super::storing::{diverted_sessions, tell_diverted};
 use crate::envelope::{Envelope, Feature};
 use crate::id::{MessageId, SessionId};
 use crate::port::WaitReason;
@@ -209,7 +209,6 @@ impl<S: Clone> Custody<S> {
         // Sessions here may find its row as soon as it is there.
         pending.row = Row::Guest { claimed: false };
         let (user, id) = (pending.envelope.to, pending.envelope.id);
-        pending.row = Row::Guest { claimed: false };
         self.shared.claims().expect(user, id);
         self.guests
             .waiting
@@ -289,14 +288,7 @@ impl<S: Clone> Custody<S> {
         }
         if let Some(pending) = self.pending.get_mut(guest) {
             let present = cx.sessions.of(&pending.envelope.to);
-            let diverted: SmallVec<[SessionId; 2]> = pending
-                .diverted
-                .iter()
-                .filter_map(|diverted| match diverted {
-                    Diverted::Session(session) => Some(cx.sessions.id(session)),
-                    Diverted::Guest(..) => None,
-                })
-                .collect();
+            let diverted = diverted_sessions(&pending.diverted, cx);
             let is_here = |id: &SessionId| present.iter().any(|session| cx.sessions.id(session) == *id);
             let all_here = diverted.iter().all(is_here);
             for session in &present {

@@ -9,8 +9,8 @@ use super::effect::{CustodyEffect, Outcome};
 use super::pending::{Diverted, Pending, Row};
 use super::router::{Custody, CustodyContext, count};
 use super::sessions::{LocalSessions, Offer};
+use super::storing::diverted_sessions;
 use crate::envelope::Feature;
-use crate::id::SessionId;
 use crate::port::WaitReason;
 
 /// How often a session that is behind is tried again when it changes its mind in between; then the message is stored.
@@ -177,13 +177,7 @@ impl<S: Clone> Custody<S> {
         let behind = offer_to_all(pending, ticket, &sessions, cx);
         if pending.holders.is_empty() {
             self.release(ticket, cx);
-            let told: SmallVec<[SessionId; 2]> = diverted
-                .iter()
-                .filter_map(|diverted| match diverted {
-                    Diverted::Session(session) => Some(cx.sessions.id(session)),
-                    Diverted::Guest(..) => None,
-                })
-                .collect();
+            let told = diverted_sessions(diverted, cx);
             for (session, _) in behind {
                 if !told.contains(&cx.sessions.id(&session)) {
                     cx.sessions.hint(&session, false);

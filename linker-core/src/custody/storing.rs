@@ -242,6 +242,18 @@ fn has_moved<L: LocalSessions>(
     }
 }
 
+/// Those of them that are sessions of this node.
+pub(super) fn diverted_sessions<L: LocalSessions>(
+    diverted: &[Diverted<L::Session>],
+    cx: &CustodyContext<'_, L>,
+) -> SmallVec<[SessionId; 2]> {
+    let session = |diverted: &Diverted<L::Session>| match diverted {
+        Diverted::Session(session) => Some(cx.sessions.id(session)),
+        Diverted::Guest(..) => None,
+    };
+    diverted.iter().filter_map(session).collect()
+}
+
 /// The row is in the store, or will not be: sessions that were told to expect it look, and may go live again.
 pub(super) fn tell_diverted<L: LocalSessions>(
     diverted: &[Diverted<L::Session>],
