@@ -236,6 +236,7 @@ impl LinkerHandle {
             confirm: confirm && node.config.session.confirmation_enabled,
             timestamp_ms: now.unix_ms,
             content: message.content,
+            trail: None,
         };
         let (call, told) = node.calls.begin();
         let forget = ForgetCall { node, call };

@@ -23,3 +23,5 @@ pub const HANDLER_CALLS_MAX: usize = 16;
 pub const PAGE_ROWS_MAX: u32 = 256;
 /// Bytes read from the store at once for a fetch or a feed (one row more may pass it).
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Domains whose names a message carries along; what has passed so many waits before it goes on.
+pub const HOPS_MAX: usize = 255;

@@ -22,6 +22,7 @@ pub(super) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: 
         let request = TakeOver {
             node: Some(node.me.clone()),
             spared: spared.clone(),
+            home: None,
             after_seq,
             max_rows: PAGE_ROWS,
             max_bytes: PAGE_BYTES,

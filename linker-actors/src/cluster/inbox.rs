@@ -175,6 +175,8 @@ impl Reader {
                         close_here(&self.node, &user, session, code);
                     }
                 }
+                // Between domains only.
+                BusFrame::CloseAway { .. } | BusFrame::LinkStates { .. } => {}
                 BusFrame::Rescan { users } => {
                     for entry in users.iter().flat_map(|user| self.node.sessions.of(user)) {
                         let _ = entry.post(ToSession::Rescan);

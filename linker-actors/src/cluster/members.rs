@@ -73,6 +73,7 @@ impl Members {
                 NodeState::Up
             },
             sessions: self.node.sessions.len() as u64,
+            links_down: Vec::new(),
             settings: self.settings.settings.clone(),
         }
     }

@@ -231,6 +231,7 @@ impl PresenceActor {
             confirm: false,
             timestamp_ms: now.unix_ms,
             content: Bytes::new(),
+            trail: None,
         };
         let submission = Submission {
             envelope,

@@ -120,6 +120,7 @@ impl Router {
                 ticket,
                 envelope,
                 reason,
+                home,
                 replaces,
             } => {
                 tracing::debug!(message.id = %envelope.id, user.id = %envelope.to, reason = ?reason, "to be stored");
@@ -127,6 +128,7 @@ impl Router {
                     ticket,
                     envelope,
                     reason,
+                    home,
                     replaces,
                 });
             }

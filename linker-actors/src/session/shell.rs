@@ -339,6 +339,7 @@ impl SessionShell {
             confirm: draft.confirm,
             timestamp_ms: now.unix_ms,
             content: draft.content,
+            trail: None,
         };
         let (cost, reference) = (envelope.cost(), envelope.reference.clone());
         entry.submitted(cost);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::Message;
 use linker_core::custody::Ticket;
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, UserId};
+use linker_core::id::{DomainName, MessageId, UserId};
 use linker_core::port::{InsertOutcome, PageFilter, StoreError, WaitReason};
 
 use crate::session::SessionEntry;
@@ -16,6 +16,7 @@ pub(crate) enum StoreOp {
         ticket: Ticket,
         envelope: Arc<Envelope>,
         reason: WaitReason,
+        home: Option<DomainName>,
         replaces: Option<MessageId>,
     },
     Delete {

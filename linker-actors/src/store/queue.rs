@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use linker_core::custody::Ticket;
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, UserId};
+use linker_core::id::{DomainName, MessageId, UserId};
 use linker_core::port::{Insert, StoreBatch, WaitReason};
 
 use super::StoreOp;
@@ -19,6 +19,7 @@ struct QueuedInsert {
     ticket: Ticket,
     envelope: Arc<Envelope>,
     reason: WaitReason,
+    home: Option<DomainName>,
     replaces: Option<MessageId>,
 }
 
@@ -64,6 +65,7 @@ impl Queue {
                 ticket,
                 envelope,
                 reason,
+                home,
                 replaces,
             } => {
                 self.by_id.insert(envelope.id, self.next);
@@ -73,6 +75,7 @@ impl Queue {
                         ticket,
                         envelope,
                         reason,
+                        home,
                         replaces,
                     },
                 );
@@ -125,6 +128,7 @@ impl Queue {
             taken.batch.inserts.push(Insert {
                 envelope: insert.envelope,
                 reason: insert.reason,
+                home: insert.home,
             });
         }
         let deletes = self.deletes.len().min(DELETES_MAX);

@@ -16,6 +16,7 @@ fn one_message() -> StoreBatch {
     let insert = Insert {
         envelope: Arc::new(message(1, user(1), user(2))),
         reason: WaitReason::Absent,
+        home: None,
     };
     StoreBatch {
         inserts: vec![insert],

@@ -69,6 +69,7 @@ pub(crate) fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]
             .map(|envelope| Insert {
                 envelope: Arc::new(envelope.clone()),
                 reason: WaitReason::Absent,
+                home: None,
             })
             .collect(),
         deletes: deletes.to_vec(),

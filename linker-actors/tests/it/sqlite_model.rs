@@ -44,6 +44,7 @@ impl Random {
             .map(|_| Insert {
                 envelope: Arc::new(self.envelope()),
                 reason: reasons[self.below(3) as usize],
+                home: None,
             })
             .collect();
         let deletes = (0..self.below(14)).map(|_| message_id(self.below(400))).collect();
@@ -75,6 +76,7 @@ impl Random {
         TakeOver {
             node: self.some_node(),
             spared: (0..self.below(3)).map(|_| node(self.below(3))).collect(),
+            home: None,
             after_seq: 0,
             max_rows: self.below(6) as u32,
             max_bytes: self.below(2000) as usize,

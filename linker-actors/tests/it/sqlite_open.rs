@@ -194,6 +194,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let left = TakeOver {
         node: None,
         spared: vec![node(1)],
+        home: None,
         after_seq: 0,
         max_rows: 10,
         max_bytes: usize::MAX,

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::custody::Ticket;
 use crate::envelope::{Envelope, Feature, Kind};
-use crate::id::{MessageId, SessionId, UserId};
+use crate::id::{DomainName, MessageId, SessionId, UserId};
+use crate::network::LinkState;
 
 /// What one node says to another. Tickets are those of one of the two: each variant tells whose.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,24 @@ pub enum BusFrame {
     Finish {
         /// The messages.
         ids: Vec<MessageId>,
+    },
+    /// From another domain: a master wants all sessions of a user closed. Where there are none, the master is told so.
+    CloseAway {
+        /// Whose sessions.
+        user: UserId,
+        /// Who wants it.
+        master: UserId,
+        /// The master's, for the answer.
+        reference: Option<Box<str>>,
+        /// The domains it has left so far.
+        path: Vec<DomainName>,
+    },
+    /// From another domain: the states of links of the network.
+    LinkStates {
+        /// The neighbour that passes them on.
+        from: DomainName,
+        /// Each the newest it knows of that domain.
+        states: Vec<LinkState>,
     },
 }
 
@@ -161,6 +180,7 @@ impl GroupDelivery {
                 confirm: false,
                 timestamp_ms: self.timestamp_ms,
                 content: self.content.clone(),
+                trail: None,
             };
             (recipient.ticket, envelope)
         })

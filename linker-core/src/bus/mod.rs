@@ -1,4 +1,4 @@
-//! What the nodes of a domain say to each other, and its bytes.
+//! What nodes say to each other, in one domain and over the links between domains, and its bytes.
 //!
 //! What travels is a *batch*, all integers big-endian:
 //!
@@ -56,3 +56,5 @@ const CLOSE: u8 = 9;
 const RESCAN: u8 = 10;
 const RESTART: u8 = 11;
 const FINISH: u8 = 12;
+const CLOSE_AWAY: u8 = 13;
+const LINK_STATES: u8 = 14;

@@ -6,12 +6,14 @@ use bytes::{Buf, Bytes};
 
 use super::frame::{BusFrame, GroupDelivery, GroupRecipient};
 use super::{
-    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
-    FLAG_SESSION, FLAG_TICKET, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED, VERSION,
+    ASK, BEHIND, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
+    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, LINK_STATES, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED,
+    VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, EnvelopeDecodeError, Feature, Kind};
-use crate::id::{MessageId, NodeInstance, SessionId, UserId};
+use crate::id::{DomainName, MessageId, NodeInstance, SessionId, UserId};
+use crate::network::LinkState;
 
 /// Bytes of a ticket.
 const TICKET: usize = 10;
@@ -19,6 +21,10 @@ const TICKET: usize = 10;
 const ID: usize = 16;
 /// The least that a user takes: an app name of one letter, and the number.
 const USER_MIN: usize = 1 + 1 + 8;
+/// The least that the name of a domain takes.
+const DOMAIN_MIN: usize = 1 + 1;
+/// The least that the links of a domain take.
+const STATE_MIN: usize = DOMAIN_MIN + 8 + 8 + 4;
 
 /// What a node has sent at once.
 #[derive(Debug, Clone, PartialEq)]
@@ -226,6 +232,29 @@ fn read_body(frame: u8, mut body: Bytes) -> Result<Option<BusFrame>, FrameDecode
                 code,
             }
         }
+        CLOSE_AWAY => {
+            let flags = take_flags(body, FLAG_REFERENCE)?;
+            BusFrame::CloseAway {
+                user: take_user(body, "user")?,
+                master: take_user(body, "master")?,
+                reference: match flags & FLAG_REFERENCE {
+                    0 => None,
+                    _ => Some(take_reference(body)?),
+                },
+                path: take_list(body, DOMAIN_MIN, take_domain)?,
+            }
+        }
+        LINK_STATES => BusFrame::LinkStates {
+            from: take_domain(body)?,
+            states: take_list(body, STATE_MIN, |body| {
+                Ok(LinkState {
+                    domain: take_domain(body)?,
+                    number: body.try_get_u64().map_err(truncated)?,
+                    age_ms: body.try_get_u64().map_err(truncated)?,
+                    down: take_list(body, DOMAIN_MIN, take_domain)?,
+                })
+            })?,
+        },
         RESCAN => BusFrame::Rescan {
             users: take_list(body, USER_MIN, |body| take_user(body, "user"))?,
         },
@@ -240,11 +269,7 @@ fn read_group(body: &mut Bytes) -> Result<GroupDelivery, FrameDecodeError> {
     let timestamp_ms = body.try_get_u64().map_err(truncated)?;
     let reference = match flags & FLAG_REFERENCE {
         0 => None,
-        _ => {
-            let reference = take_part(body)?;
-            let reference = text(&reference).ok_or(FrameDecodeError::Malformed("reference"))?;
-            Some(reference.into())
-        }
+        _ => Some(take_reference(body)?),
     };
     let content = take_part(body)?;
     if text(&content).is_none() {
@@ -336,6 +361,23 @@ fn take_id(body: &mut Bytes) -> Result<MessageId, FrameDecodeError> {
     let mut id = [0; ID];
     body.try_copy_to_slice(&mut id).map_err(truncated)?;
     Ok(MessageId::from_bytes(id))
+}
+
+fn take_reference(body: &mut Bytes) -> Result<Box<str>, FrameDecodeError> {
+    let reference = take_part(body)?;
+    let reference = text(&reference).ok_or(FrameDecodeError::Malformed("reference"))?;
+    Ok(reference.into())
+}
+
+fn take_domain(body: &mut Bytes) -> Result<DomainName, FrameDecodeError> {
+    let length = usize::from(body.try_get_u8().map_err(truncated)?);
+    if body.remaining() < length {
+        return Err(FrameDecodeError::Truncated);
+    }
+    let name = body.split_to(length);
+    text(&name)
+        .and_then(|name| name.parse().ok())
+        .ok_or(FrameDecodeError::Malformed("domain"))
 }
 
 fn take_user(body: &mut Bytes, part: &'static str) -> Result<UserId, FrameDecodeError> {

@@ -5,12 +5,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::frame::{BusFrame, GroupDelivery};
 use super::reader::BatchNumber;
 use super::{
-    ASK, BEHIND, CLOSE, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE, FLAG_REPLAYING,
-    FLAG_SESSION, FLAG_TICKET, FLOOR, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED, VERSION,
+    ASK, BEHIND, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
+    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, FLOOR, LINK_STATES, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART,
+    STORED, VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, Feature};
-use crate::id::{NodeInstance, UserId};
+use crate::id::{DomainName, NodeInstance, UserId};
 
 const LENGTH: usize = size_of::<u32>();
 
@@ -120,6 +121,8 @@ fn type_of(frame: &BusFrame) -> u8 {
         BusFrame::Rescan { .. } => RESCAN,
         BusFrame::Restart { .. } => RESTART,
         BusFrame::Finish { .. } => FINISH,
+        BusFrame::CloseAway { .. } => CLOSE_AWAY,
+        BusFrame::LinkStates { .. } => LINK_STATES,
     }
 }
 
@@ -176,7 +179,44 @@ fn put_body(out: &mut BytesMut, frame: &BusFrame) {
                 out.put_slice(id.as_bytes());
             }
         }
+        BusFrame::CloseAway {
+            user,
+            master,
+            reference,
+            path,
+        } => {
+            out.put_u8(if reference.is_some() { FLAG_REFERENCE } else { 0 });
+            put_user(out, user);
+            put_user(out, master);
+            if let Some(reference) = reference {
+                put_count(out, reference.len());
+                out.put_slice(reference.as_bytes());
+            }
+            put_count(out, path.len());
+            for domain in path {
+                put_domain(out, domain);
+            }
+        }
+        BusFrame::LinkStates { from, states } => {
+            put_domain(out, from);
+            put_count(out, states.len());
+            for state in states {
+                put_domain(out, &state.domain);
+                out.put_u64(state.number);
+                out.put_u64(state.age_ms);
+                put_count(out, state.down.len());
+                for domain in &state.down {
+                    put_domain(out, domain);
+                }
+            }
+        }
     }
+}
+
+/// A name has at most 128 bytes.
+fn put_domain(out: &mut BytesMut, domain: &DomainName) {
+    out.put_u8(domain.as_str().len() as u8);
+    out.put_slice(domain.as_str().as_bytes());
 }
 
 fn put_group(out: &mut BytesMut, group: &GroupDelivery) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::delivery::Ticket;
 use crate::code::FrameError;
 use crate::envelope::{Envelope, Feature};
-use crate::id::{MessageId, UserId};
+use crate::id::{DomainName, MessageId, UserId};
 use crate::port::WaitReason;
 
 /// Who handed a message in, to be told what became of it.
@@ -101,6 +101,8 @@ pub enum CustodyEffect<S> {
         envelope: Arc<Envelope>,
         /// Why it waits.
         reason: WaitReason,
+        /// Where its recipient lives, when it is to be forwarded.
+        home: Option<DomainName>,
         /// The message that this confirmation is for.
         replaces: Option<MessageId>,
     },

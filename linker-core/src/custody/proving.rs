@@ -88,6 +88,7 @@ impl<S: Clone> Custody<S> {
             confirm: false,
             timestamp_ms: cx.now.unix_ms,
             content: bytes::Bytes::new(),
+            trail: None,
         };
         let ticket = self.admit(
             Arc::new(confirmation),

@@ -64,6 +64,7 @@ impl<S: Clone> Custody<S> {
             ticket,
             envelope,
             reason,
+            home: None,
             replaces: pending.replaces,
         });
     }
@@ -199,6 +200,7 @@ impl<S: Clone> Custody<S> {
             confirm: false,
             timestamp_ms: cx.now.unix_ms,
             content: error_content(&error),
+            trail: None,
         };
         let id = pending.envelope.id;
         settle(&mut pending, Settlement::Refused(error), id, cx);

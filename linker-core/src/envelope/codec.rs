@@ -1,18 +1,21 @@
 //! Bytes of an envelope, for the store and the bus.
 //!
-//! `version, flags, kind, id[16], timestamp[8], from, to, reference?, content`, where texts carry their length first (u16, content u32; all
-//! integers big-endian). A reader takes any version from 1 on and ignores what follows the parts it knows, so that a newer writer may append; what
+//! `version, flags, kind, id[16], timestamp[8], from, to, reference?, content, trail?`, where texts carry their length first (u16, content u32; all
+//! integers big-endian). The trail stands there from version 2 on, which is written only for an envelope that has one:
+//! `hops u8, (length u8, domain name)*, has-after u8, after[16]?`. A reader takes any version from 1 on and ignores what follows the parts it knows, so that a newer writer may append; what
 //! cannot be read by an older node needs a new kind or flag, which that node refuses by name. Recorded in `tests/golden/`.
 
 use std::fmt::Write;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::{Envelope, Feature, Kind};
-use crate::id::{MessageId, UserId};
-use crate::limit::{APP_NAME_LEN_MAX, REFERENCE_LEN_MAX};
+use super::{Envelope, Feature, Kind, Trail};
+use crate::id::{DomainName, MessageId, UserId};
+use crate::limit::{APP_NAME_LEN_MAX, HOPS_MAX, REFERENCE_LEN_MAX};
 
 const VERSION: u8 = 1;
+/// With a trail.
+const VERSION_TRAIL: u8 = 2;
 const FLAG_FAST: u8 = 1;
 const FLAG_CONFIRM: u8 = 1 << 1;
 const FLAG_REFERENCE: u8 = 1 << 2;
@@ -81,7 +84,10 @@ pub fn encode(envelope: &Envelope, out: &mut BytesMut) {
     if envelope.reference.is_some() {
         flags |= FLAG_REFERENCE;
     }
-    out.put_u8(VERSION);
+    out.put_u8(match &envelope.trail {
+        None => VERSION,
+        Some(_) => VERSION_TRAIL,
+    });
     out.put_u8(flags);
     out.put_u8(envelope.kind.code());
     out.put_slice(envelope.id.as_bytes());
@@ -94,6 +100,56 @@ pub fn encode(envelope: &Envelope, out: &mut BytesMut) {
     // Frames are bounded far below 4 GiB.
     out.put_u32(envelope.content.len() as u32);
     out.put_slice(&envelope.content);
+    if let Some(trail) = &envelope.trail {
+        put_trail(out, trail);
+    }
+}
+
+fn put_trail(out: &mut BytesMut, trail: &Trail) {
+    // What has passed more domains is not forwarded ([`HOPS_MAX`]).
+    let hops = trail.path.len().min(HOPS_MAX);
+    out.put_u8(hops as u8);
+    for domain in &trail.path[trail.path.len() - hops..] {
+        // A name has at most 128 bytes.
+        out.put_u8(domain.as_str().len() as u8);
+        out.put_slice(domain.as_str().as_bytes());
+    }
+    out.put_u8(u8::from(trail.after.is_some()));
+    if let Some(after) = &trail.after {
+        out.put_slice(after.as_bytes());
+    }
+}
+
+fn take_trail(bytes: &mut Bytes) -> Result<Trail, EnvelopeDecodeError> {
+    use EnvelopeDecodeError::{Malformed, Truncated};
+    let mut trail = Trail::default();
+    for _ in 0..take_u8(bytes)? {
+        let length = usize::from(take_u8(bytes)?);
+        if bytes.remaining() < length {
+            return Err(Truncated);
+        }
+        let name = bytes.split_to(length);
+        let name = std::str::from_utf8(&name)
+            .ok()
+            .and_then(|name| name.parse::<DomainName>().ok());
+        trail.path.push(name.ok_or(Malformed("path"))?);
+    }
+    if take_u8(bytes)? != 0 {
+        let mut id = [0; 16];
+        if bytes.remaining() < id.len() {
+            return Err(Truncated);
+        }
+        bytes.copy_to_slice(&mut id);
+        trail.after = Some(MessageId::from_bytes(id));
+    }
+    Ok(trail)
+}
+
+fn take_u8(bytes: &mut Bytes) -> Result<u8, EnvelopeDecodeError> {
+    match bytes.has_remaining() {
+        true => Ok(bytes.get_u8()),
+        false => Err(EnvelopeDecodeError::Truncated),
+    }
 }
 
 /// Without a `String` in between: this runs for every message that leaves the node.
@@ -118,6 +174,7 @@ fn put_text(out: &mut BytesMut, text: &str) {
 /// [`EnvelopeDecodeError`] names the part at fault.
 pub fn decode(mut bytes: Bytes) -> Result<Envelope, EnvelopeDecodeError> {
     use EnvelopeDecodeError::{Malformed, Truncated};
+    let version = bytes.first().copied().unwrap_or_default();
     let head = take_head(&mut bytes)?;
     if bytes.remaining() < 4 {
         return Err(Truncated);
@@ -130,13 +187,21 @@ pub fn decode(mut bytes: Bytes) -> Result<Envelope, EnvelopeDecodeError> {
     if std::str::from_utf8(&content).is_err() {
         return Err(Malformed("content"));
     }
-    Ok(Envelope { content, ..head })
+    let trail = match version {
+        VERSION_TRAIL.. => Some(Box::new(take_trail(&mut bytes)?)),
+        _ => None,
+    };
+    Ok(Envelope {
+        content,
+        trail,
+        ..head
+    })
 }
 
 /// The first so many bytes of an envelope hold all of it but its content.
 pub const HEAD_LEN_MAX: usize = 3 + 16 + 8 + 2 * (2 + APP_NAME_LEN_MAX + 1 + 19) + 2 + REFERENCE_LEN_MAX;
 
-/// Reads an envelope without its content, which may be cut off ([`HEAD_LEN_MAX`]) and is left empty.
+/// Reads an envelope without its content and trail, which may be cut off ([`HEAD_LEN_MAX`]) and are left empty.
 ///
 /// # Errors
 /// [`EnvelopeDecodeError`] names the part at fault.
@@ -185,6 +250,7 @@ fn take_head(bytes: &mut Bytes) -> Result<Envelope, EnvelopeDecodeError> {
         confirm: flags & FLAG_CONFIRM != 0,
         timestamp_ms,
         content: Bytes::new(),
+        trail: None,
     })
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 pub use codec::{EnvelopeDecodeError, HEAD_LEN_MAX, decode, decode_head, encode};
 
-use crate::id::{MessageId, UserId};
+use crate::id::{DomainName, MessageId, UserId};
 
 /// What the sender wants kept: nothing, or everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +58,15 @@ impl Kind {
     }
 }
 
+/// What a message carries that crosses from one domain into another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trail {
+    /// The domains it has left so far, in order: the first is the one it was sent in.
+    pub path: Vec<DomainName>,
+    /// The message of the same sender to the same recipient that left the first domain just before it, if that was lately: it must not be overtaken.
+    pub after: Option<MessageId>,
+}
+
 /// One message to one recipient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
@@ -79,6 +88,8 @@ pub struct Envelope {
     pub timestamp_ms: u64,
     /// JSON as the sender wrote it, never interpreted; empty for kinds without content.
     pub content: Bytes,
+    /// `None` where it has never left the domain it was sent in.
+    pub trail: Option<Box<Trail>>,
 }
 
 impl Envelope {

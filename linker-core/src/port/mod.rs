@@ -2,6 +2,7 @@
 
 mod authenticator;
 mod bus;
+mod link;
 mod presence;
 mod store;
 
@@ -10,6 +11,10 @@ use std::pin::Pin;
 
 pub use authenticator::{AuthError, Authenticator, Credentials, Login};
 pub use bus::{Bus, BusError, BusReceiver, PAYLOAD_MAX};
+pub use link::{
+    Arrival, Ingress, IngressReceiver, LINK_SLOTS, Link, LinkError, LinkMaker, LinkWatcher, LinkWay, Receipt,
+    slot_of,
+};
 pub use presence::{
     Cluster, NODE_TIMEOUT, NodeRecord, NodeState, Presence, PresenceError, PresenceWatcher, Reconciled,
     Registered, SessionRef,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::BoxFuture;
-use crate::id::{NodeInstance, SessionId, UserId};
+use crate::id::{DomainName, NodeInstance, SessionId, UserId};
 
 /// A session somewhere in the domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub struct NodeRecord {
     pub state: NodeState,
     /// How many sessions it has.
     pub sessions: u64,
+    /// The neighbouring domains that it cannot hand anything over to now, by name.
+    pub links_down: Vec<DomainName>,
     /// What has to be the same on all nodes of a domain: what it is, and its value or a hash of it. No secrets.
     pub settings: BTreeMap<String, String>,
 }

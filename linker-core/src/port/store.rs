@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::BoxFuture;
 use crate::envelope::Envelope;
-use crate::id::{MessageId, NodeInstance, UserId};
+use crate::id::{DomainName, MessageId, NodeInstance, UserId};
 
 /// Why a message waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +16,9 @@ pub enum WaitReason {
     /// A node moves it: it is on its way to a session, or waits for the end of a fault. When that node is gone, or the fault has ended, somebody
     /// takes it over ([`Store::take_over`]).
     Fault,
+    /// Its recipient lives in another domain: a node hands it over there when there is a way, or when that node is gone another one does
+    /// ([`Store::take_over`]).
+    Forward,
 }
 
 /// A message to keep.
@@ -25,6 +28,8 @@ pub struct Insert {
     pub envelope: Arc<Envelope>,
     /// Why it waits.
     pub reason: WaitReason,
+    /// Where its recipient lives, of what waits for [`WaitReason::Forward`]; `None` of all else.
+    pub home: Option<DomainName>,
 }
 
 /// Changes to make in one transaction: all of them or none: inserts, then `absent` and `behind`, then deletes.
@@ -38,7 +43,7 @@ pub struct StoreBatch {
     pub absent: Vec<MessageId>,
     /// Rows that wait for [`WaitReason::Behind`] from now on, and are nobody's; unknown ids are ignored. Of these, those before and the inserts none is the same.
     pub behind: Vec<MessageId>,
-    /// The node that makes the changes: inserts with [`WaitReason::Fault`] are its own. `None` where there is one node only.
+    /// The node that makes the changes: inserts with [`WaitReason::Fault`] and [`WaitReason::Forward`] are its own. `None` where there is one node only.
     pub node: Option<NodeInstance>,
     /// A waiting row of the same sender, recipient and reference that arrived at this time (ms since the epoch) or later makes an insert a
     /// [`InsertOutcome::Duplicate`] of the newest such row, also where the inbox is full.
@@ -125,6 +130,8 @@ pub struct TakeOver {
     pub node: Option<NodeInstance>,
     /// Nodes that live and go on moving theirs.
     pub spared: Vec<NodeInstance>,
+    /// Rows that wait for [`WaitReason::Forward`] to this domain; without it those that wait for [`WaitReason::Fault`].
+    pub home: Option<DomainName>,
     /// Rows with this reason and a larger sequence number.
     pub after_seq: u64,
     /// At most so many rows.
@@ -179,10 +186,32 @@ pub trait Store: Send + Sync + 'static {
     /// The oldest rows of a user.
     fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, StoreError>>;
 
-    /// Rows that wait for [`WaitReason::Fault`] and whose node is none of `spared` become `node`'s, oldest first. Each is told to one of those who
+    /// Rows that wait for [`WaitReason::Fault`], or for [`WaitReason::Forward`] to `home`, and whose node is none of `spared` become `node`'s, oldest first. Each is told to one of those who
     /// ask at the same time, if they spare each other; rows that another one is just taking or changing are passed over, also where the page is
     /// `exhausted`: ask again now and then.
     fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// How many rows wait for [`WaitReason::Forward`], by domain, leaving out those of the nodes `spared`. Domains for which none waits may be left out.
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        let _ = spared;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The next `max` users for whom anything waits, in the order of the texts of their ids, behind `after`; from the first without it.
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        let _ = (after, max);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// These users live elsewhere by now. With a domain, all that waits for the user waits for [`WaitReason::Forward`] to it from now on; without one, what waits for
+    /// [`WaitReason::Forward`] waits for [`WaitReason::Fault`]. What is changed by that is nobody's; what waits so already stays as it is.
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let _ = users;
+        Box::pin(async { Ok(()) })
+    }
 
     /// How many rows wait for each of these users, kinds of all sorts included.
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;

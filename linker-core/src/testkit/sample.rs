@@ -45,6 +45,7 @@ pub fn message(n: u64, from: UserId, to: UserId) -> Envelope {
         confirm: false,
         timestamp_ms: EPOCH_MS + n,
         content: Bytes::from(format!("{{\"n\": {n}}}")),
+        trail: None,
     }
 }
 
@@ -94,6 +95,7 @@ pub fn record_of(node: NodeInstance) -> NodeRecord {
         url: format!("ws://{}.example:8080/ws", node.name),
         state: NodeState::Up,
         sessions: node.incarnation * 10,
+        links_down: vec!["domain-09".parse().expect("a domain name")],
         settings: [("protocol".to_owned(), "1".to_owned())].into(),
         node,
     }

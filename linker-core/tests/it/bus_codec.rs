@@ -426,6 +426,7 @@ fn plain() -> Envelope {
         confirm: true,
         timestamp_ms: 1_730_000_000_000,
         content: Bytes::from_static(br#""some thing here to send""#),
+        trail: None,
     }
 }
 

@@ -145,6 +145,7 @@ proptest! {
             confirm: false,
             timestamp_ms,
             content: Bytes::from(content.clone()),
+            trail: None,
         };
         let (text, frame) = encoded(&ServerFrame::Envelope(Arc::new(envelope(Kind::Message))));
         prop_assert_eq!(&frame["type"], "MESSAGE");

@@ -162,6 +162,7 @@ impl World {
             confirm: reference.is_some(),
             timestamp_ms: 0,
             content: Bytes::from_static(b"1"),
+            trail: None,
         };
         let submission = Submission {
             envelope,

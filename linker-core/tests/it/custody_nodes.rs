@@ -116,6 +116,7 @@ fn envelope(number: u64) -> Arc<Envelope> {
         confirm: true,
         timestamp_ms: 0,
         content: Bytes::from_static(b"1"),
+        trail: None,
     })
 }
 

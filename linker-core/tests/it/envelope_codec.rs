@@ -51,6 +51,7 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
                 reference,
                 timestamp_ms,
                 content: content.into(),
+                trail: None,
             },
         )
 }
@@ -165,6 +166,7 @@ fn plain() -> Envelope {
         confirm: false,
         timestamp_ms: 0,
         content: Bytes::new(),
+        trail: None,
     }
 }
 

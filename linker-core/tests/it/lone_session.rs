@@ -185,6 +185,7 @@ pub(crate) fn delivery(number: u32, with_ticket: bool, courtesy: bool) -> Delive
         confirm: false,
         timestamp_ms: 0,
         content: Bytes::from_static(b"1"),
+        trail: None,
     };
     Delivery {
         envelope: Arc::new(envelope),

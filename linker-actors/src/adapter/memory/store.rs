@@ -60,7 +60,7 @@ fn repeatable(envelope: &Envelope) -> Option<Reference> {
 
 impl Rows {
     fn insert(&mut self, insert: Insert, batch: &StoreBatch) -> InsertOutcome {
-        let Insert { envelope, reason } = insert;
+        let Insert { envelope, reason, .. } = insert;
         if self.by_id.contains_key(&envelope.id) {
             return InsertOutcome::Stored;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use linker_core::id::{NodeInstance, NodeName};
+use linker_core::id::{DomainName, NodeInstance, NodeName};
 use linker_core::port::{NodeRecord, NodeState};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ struct Written {
     url: String,
     draining: bool,
     sessions: u64,
+    links_down: Vec<DomainName>,
     settings: BTreeMap<String, String>,
 }
 
@@ -24,6 +25,7 @@ pub(super) fn write(record: &NodeRecord) -> String {
         url: record.url.clone(),
         draining: record.state == NodeState::Draining,
         sessions: record.sessions,
+        links_down: record.links_down.clone(),
         settings: record.settings.clone(),
     };
     // Nothing in it can fail; and a node without a record still lives.
@@ -47,6 +49,7 @@ pub(super) fn read(name: &NodeName, heartbeat: &str) -> Option<NodeRecord> {
             NodeState::Up
         },
         sessions: written.sessions,
+        links_down: written.links_down,
         settings: written.settings,
     })
 }

@@ -23,6 +23,7 @@ pub(in crate::adapter) fn reason_of(reason: WaitReason) -> i16 {
         WaitReason::Absent => 1,
         WaitReason::Behind => 2,
         WaitReason::Fault => 3,
+        WaitReason::Forward => 4,
     }
 }
 
@@ -31,6 +32,7 @@ pub(in crate::adapter) fn reason_in(code: i64) -> WaitReason {
     match code {
         2 => WaitReason::Behind,
         3 => WaitReason::Fault,
+        4 => WaitReason::Forward,
         _ => WaitReason::Absent,
     }
 }

@@ -52,6 +52,7 @@ async fn filled(folder: &tempfile::TempDir) -> SqliteConnection {
                 &format!("r-{n}"),
             )),
             reason: WaitReason::Absent,
+            home: None,
         })
         .collect();
     let filled = StoreBatch {

@@ -222,6 +222,7 @@ async fn what_expires_or_is_taken_over_is_told_to_one_node() {
             .map(|n| Insert {
                 envelope: Arc::new(message(n, user(1), user(n % 7))),
                 reason: WaitReason::Fault,
+                home: None,
             })
             .collect(),
         node: Some(node(9)),
@@ -239,6 +240,7 @@ async fn what_expires_or_is_taken_over_is_told_to_one_node() {
                 let request = TakeOver {
                     node: Some(node(me)),
                     spared: [1, 2, 3].map(node).into(),
+                    home: None,
                     after_seq: 0,
                     max_rows: 23,
                     max_bytes: usize::MAX,

@@ -124,6 +124,7 @@ impl Sim {
         let page = self.store.take_over(&TakeOver {
             node: Some(super::node::instance(node.life)),
             spared: spared.iter().map(|life| super::node::instance(*life)).collect(),
+            home: None,
             after_seq,
             max_rows: 256,
             max_bytes: 1024 * 1024,

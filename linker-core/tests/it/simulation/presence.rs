@@ -186,6 +186,7 @@ impl Sim {
             confirm: false,
             timestamp_ms: EPOCH_MS,
             content: bytes::Bytes::new(),
+            trail: None,
         };
         let submission = Submission {
             envelope,

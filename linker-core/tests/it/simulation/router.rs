@@ -79,6 +79,7 @@ impl Sim {
                 envelope,
                 reason,
                 replaces,
+                ..
             } => {
                 self.checker.stored(&envelope);
                 router.ops.push(StoreOp::Insert {

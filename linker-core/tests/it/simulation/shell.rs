@@ -285,6 +285,7 @@ impl Sim {
             confirm: draft.confirm,
             timestamp_ms: self.clock().unix_ms,
             content: draft.content,
+            trail: None,
         };
         self.checker.submitted(&envelope, session.id, self.at);
         let custody = &self.nodes[self.at].routers[usize::from(session.shard)].custody;

@@ -49,7 +49,7 @@ impl ModelStore {
     }
 
     fn insert(&mut self, insert: &Insert, batch: &StoreBatch) -> InsertOutcome {
-        let Insert { envelope, reason } = insert;
+        let Insert { envelope, reason, .. } = insert;
         if self.rows.values().any(|row| row.envelope.id == envelope.id) {
             return InsertOutcome::Stored;
         }
@@ -263,6 +263,7 @@ impl Queue {
             taken.batch.inserts.push(Insert {
                 envelope: insert.envelope,
                 reason: insert.reason,
+                home: None,
             });
         }
         taken.deleted.append(&mut self.deletes);

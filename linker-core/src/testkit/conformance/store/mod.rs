@@ -101,6 +101,7 @@ fn insert(envelope: &Envelope, reason: WaitReason) -> Insert {
     Insert {
         envelope: Arc::new(envelope.clone()),
         reason,
+        home: None,
     }
 }
 

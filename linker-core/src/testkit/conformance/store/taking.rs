@@ -34,6 +34,7 @@ fn all_for(taker: u64, spared: &[u64]) -> TakeOver {
     TakeOver {
         node: Some(node(taker)),
         spared: spared.iter().copied().map(node).collect(),
+        home: None,
         after_seq: 0,
         max_rows: 10_000,
         max_bytes: usize::MAX,
@@ -144,6 +145,7 @@ pub async fn taking_over_is_bounded<S: Store + ?Sized>(store: &S) {
     assert_eq!((ids(&one), one.exhausted), (vec![message_id(3)], false));
     // Also where its own come first, which it goes past.
     let later = TakeOver {
+        home: None,
         after_seq: one.rows[0].seq,
         max_rows: 3,
         ..all_for(2, &[])
@@ -155,6 +157,7 @@ pub async fn taking_over_is_bounded<S: Store + ?Sized>(store: &S) {
     );
     assert_eq!(take_all(store, all_for(3, &[2])).await, [message_id(7)]);
     let beyond = TakeOver {
+        home: None,
         after_seq: u64::MAX,
         ..all_for(3, &[])
     };
