@@ -209,6 +209,17 @@ pub struct SessionId(pub u64);
 
 impl SessionId {
     const NODE: u64 = 1 << 63;
+    const LINK: u64 = 1 << 62;
+
+    /// Stands for the link to a neighbouring domain, where it has a message to hand over.
+    pub fn of_link(number: u32) -> Self {
+        Self(Self::LINK | u64::from(number))
+    }
+
+    /// Whether it stands for a link.
+    pub fn is_link(self) -> bool {
+        self.0 & (Self::LINK | Self::NODE) == Self::LINK
+    }
 
     /// Stands for another node, where it has a message for its sessions.
     pub fn of_node(number: u32) -> Self {

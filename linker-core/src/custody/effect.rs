@@ -20,6 +20,8 @@ pub enum Origin<S> {
     Node,
     /// Another node, which answers for it under this ticket of its own.
     Guest(S, Ticket),
+    /// Another domain, which this one owes a receipt for the message of this id.
+    Arrival(MessageId),
 }
 
 /// What became of a submission, told once: when it is safe, done, or refused.
@@ -27,6 +29,8 @@ pub enum Origin<S> {
 pub enum Settlement {
     /// In the store.
     Stored,
+    /// The next domain on its way has it, and answers for it (RELIABLE); or it was handed to a link (FAST).
+    Forwarded,
     /// Delivery was proven, or (FAST) it was handed to a session.
     Delivered,
     /// FAST, and nobody was there.
@@ -42,6 +46,7 @@ impl Settlement {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Stored => "stored",
+            Self::Forwarded => "forwarded",
             Self::Delivered => "delivered",
             Self::Dropped => "dropped",
             Self::Repeated => "duplicate",
@@ -61,6 +66,7 @@ pub enum Outcome {
     Stored,
     Dropped,
     Refused,
+    Forwarded,
     Duplicate,
 }
 

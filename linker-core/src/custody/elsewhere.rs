@@ -279,7 +279,10 @@ impl<S: Clone> Custody<S> {
     pub fn let_go_of_stored(&mut self) {
         for ticket in self.pending.tickets() {
             let let_go = |pending: &mut Pending<S>| {
-                let elsewhere = pending.holders.iter().all(|holder| holder.is_node());
+                let elsewhere = pending
+                    .holders
+                    .iter()
+                    .all(|holder| holder.is_node() || holder.is_link());
                 elsewhere && (pending.row.is_stored() || pending.envelope.feature == Feature::Fast)
             };
             if self.pending.get_mut(ticket).is_some_and(let_go) {

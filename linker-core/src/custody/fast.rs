@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::delivery::{Delivery, Ticket};
 use super::effect::{CustodyEffect, Outcome, Settlement};
+use super::forwarding::forward_fast;
 use super::router::{Custody, CustodyContext, Submission, count, settle};
 use super::sessions::{Elsewhere, LocalSessions, NodeOffer, Offer};
 use crate::envelope::{Envelope, Feature};
@@ -19,6 +20,10 @@ impl<S: Clone> Custody<S> {
     ) {
         let Submission { envelope, origin, .. } = submission;
         let user = envelope.to;
+        if let Some(home) = cx.sessions.home(&user) {
+            forward_fast(&home, envelope, origin, cx);
+            return;
+        }
         let elsewhere = self.elsewhere_for_fast(&user, cx);
         let nowhere_else = matches!(&elsewhere, Elsewhere::Nodes(nodes) if nodes.is_empty());
         if envelope.confirm || !nowhere_else {

@@ -396,7 +396,13 @@ impl<S: Clone> Custody<S> {
     fn finish<L: LocalSessions<Session = S>>(&mut self, proven: &Envelope, cx: &mut CustodyContext<'_, L>) {
         self.guests.finished.insert(proven.id, cx.now.elapsed);
         if proven.confirm {
-            self.confirm(proven, proven.id.of_confirmation(), Some(proven.id), cx);
+            self.confirm(
+                proven,
+                proven.id.of_confirmation(),
+                Some(proven.id),
+                Origin::Node,
+                cx,
+            );
         } else {
             let (user, id) = (proven.to, proven.id);
             cx.effects.push(CustodyEffect::Delete { user, id });
@@ -423,7 +429,7 @@ impl<S: Clone> Custody<S> {
         });
         inherited.sort_by_key(|ticket| ticket.generation);
         for ticket in inherited {
-            let in_flight = self.reason_in_flight();
+            let in_flight = self.reason_in_flight(ticket);
             let Some(pending) = self.pending.get_mut(ticket) else {
                 continue;
             };

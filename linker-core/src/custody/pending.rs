@@ -10,7 +10,7 @@ use super::dedupe::DedupeKey;
 use super::delivery::Ticket;
 use super::effect::Origin;
 use crate::envelope::{Envelope, Feature};
-use crate::id::{MessageId, SessionId};
+use crate::id::{DomainName, MessageId, SessionId};
 use crate::port::WaitReason;
 
 /// Places an idle table may keep.
@@ -79,6 +79,12 @@ pub(super) struct Pending<S> {
     pub(super) wants_behind: bool,
     /// It is in its recipient's line.
     pub(super) in_line: bool,
+    /// Where its recipient lives, in another domain; as it was when it was last tried.
+    pub(super) home: Option<DomainName>,
+    /// The way there is about to open.
+    pub(super) parked: bool,
+    /// The way there stays shut until it is stored.
+    pub(super) diverted_forward: bool,
     /// The stored message that this confirmation is for: its row goes when this one is stored, or proven.
     pub(super) replaces: Option<MessageId>,
 }
@@ -90,7 +96,7 @@ impl<S> Pending<S> {
 
     /// Somebody has it, or may be found who takes it.
     pub(super) fn is_held(&self) -> bool {
-        !self.holders.is_empty() || self.sought
+        !self.holders.is_empty() || self.sought || self.parked
     }
 }
 

@@ -41,11 +41,16 @@ impl<S: Clone> Custody<S> {
             }
             self.shared.dedupe.advance(key, envelope.id, Progress::Proven);
         }
+        // The receipt for what came from another domain is owed until the confirmation is as safe.
+        let owed = match envelope.confirm {
+            true => pending.take_owed_receipt(),
+            false => Origin::Node,
+        };
+        let arrived = matches!(owed, Origin::Arrival(_)) || matches!(pending.origin, Origin::Arrival(_));
         settle(&mut pending, Settlement::Delivered, envelope.id, cx);
         tell_diverted(&pending.diverted, cx);
-        if self.shared.config.several_nodes
-            && (pending.row.is_stored() || pending.holders.iter().any(|holder| holder.is_node()))
-        {
+        let elsewhere = pending.row.is_stored() || pending.holders.iter().any(|holder| holder.is_node());
+        if arrived || (self.shared.config.several_nodes && elsewhere) {
             // Another node may be about to hand over what a session here has had from the store, or to tell of a proof of its own.
             self.shared.proven_lately().insert(envelope.id, cx.now.elapsed);
         }
@@ -61,6 +66,7 @@ impl<S: Clone> Custody<S> {
                 &envelope,
                 envelope.id.of_confirmation(),
                 stored.then_some(envelope.id),
+                owed,
                 cx,
             );
         } else if stored {
@@ -76,6 +82,7 @@ impl<S: Clone> Custody<S> {
         proven: &Envelope,
         id: MessageId,
         replaces: Option<MessageId>,
+        origin: Origin<S>,
         cx: &mut CustodyContext<'_, L>,
     ) {
         let confirmation = Envelope {
@@ -92,7 +99,7 @@ impl<S: Clone> Custody<S> {
         };
         let ticket = self.admit(
             Arc::new(confirmation),
-            Origin::Node,
+            origin,
             false,
             None,
             replaces,

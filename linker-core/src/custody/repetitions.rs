@@ -37,7 +37,7 @@ impl<S: Clone> Custody<S> {
         if known.progress == Progress::Proven && envelope.confirm {
             // A new one: the sender may have got the first, and lost it.
             let id = (cx.new_id)();
-            self.confirm(&envelope, id, None, cx);
+            self.confirm(&envelope, id, None, Origin::Node, cx);
         }
         let settlement = match known.progress {
             Progress::Stored => Settlement::Stored,

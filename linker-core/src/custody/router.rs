@@ -12,6 +12,8 @@ use super::dedupe::DedupeKey;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
 use super::elsewhere::ElsewhereState;
+use super::forwarding::Parked;
+use super::forwarding::note_predecessor;
 use super::guests::Guests;
 use super::lines::Lines;
 use super::pending::{Pending, PendingTable, Row};
@@ -60,6 +62,7 @@ pub struct Custody<S> {
     pub(super) elsewhere: ElsewhereState<S>,
     pub(super) guests: Guests,
     pub(super) lines: Lines,
+    pub(super) parked: Parked,
 }
 
 impl<S: Clone> Custody<S> {
@@ -74,6 +77,7 @@ impl<S: Clone> Custody<S> {
             elsewhere: ElsewhereState::default(),
             guests: Guests::default(),
             lines: Lines::default(),
+            parked: Parked::default(),
         }
     }
 
@@ -110,11 +114,13 @@ impl<S: Clone> Custody<S> {
             return;
         }
         let Submission {
-            envelope,
+            mut envelope,
             origin,
             accepted,
         } = submission;
-        let key = self.shared.dedupe.key(&envelope);
+        let is_away = note_predecessor(&mut envelope, cx);
+        // A repetition is recognised where the recipient lives.
+        let key = self.shared.dedupe.key(&envelope).filter(|_| !is_away);
         if let Some(key) = key
             && let Some(known) = self.shared.dedupe.begin(key, envelope.id, cx.now.elapsed)
         {
@@ -157,6 +163,9 @@ impl<S: Clone> Custody<S> {
             row: Row::None,
             wants_behind: false,
             in_line: false,
+            home: None,
+            parked: false,
+            diverted_forward: false,
             replaces,
         });
         self.join_line(ticket);
@@ -213,7 +222,7 @@ impl<S: Clone> Custody<S> {
                 .get_mut(ticket)
                 .is_some_and(|pending| pending.row == Row::None)
             {
-                let reason = self.reason_in_flight();
+                let reason = self.reason_in_flight(ticket);
                 self.insert_row(ticket, reason, cx);
             }
         }
@@ -229,8 +238,13 @@ impl<S: Clone> Custody<S> {
     }
 
     /// What the row of a message says that somebody has unproven.
-    pub(super) fn reason_in_flight(&self) -> WaitReason {
+    pub(super) fn reason_in_flight(&mut self, ticket: Ticket) -> WaitReason {
+        let forwarded = self
+            .pending
+            .get_mut(ticket)
+            .is_some_and(|pending| pending.home.is_some());
         match self.shared.config.several_nodes {
+            _ if forwarded => WaitReason::Forward,
             true => WaitReason::Fault,
             false => WaitReason::Absent,
         }

@@ -28,6 +28,9 @@ impl<S: Clone> Custody<S> {
     }
 
     fn find_way<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &mut CustodyContext<'_, L>) {
+        if self.goes_away(ticket, cx) {
+            return;
+        }
         let in_line = self.waits_in_line(ticket);
         for _ in 0..OFFERS_MAX {
             let Some(pending) = self.pending.get_mut(ticket) else {
@@ -157,7 +160,7 @@ impl<S: Clone> Custody<S> {
         if let Some(pending) = self.take(ticket) {
             let (user, id) = (&pending.envelope.to, pending.envelope.id);
             self.shared.claims().release(user, &id);
-            if pending.row == Row::Stored(WaitReason::Fault) {
+            if matches!(pending.row, Row::Stored(WaitReason::Fault | WaitReason::Forward)) {
                 cx.effects.push(CustodyEffect::Absent { id });
             }
         }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::delivery::{Delivery, Ticket};
 use crate::envelope::Envelope;
-use crate::id::{SessionId, UserId};
+use crate::id::{DomainName, MessageId, SessionId, UserId};
 
 /// What became of an offered message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,17 @@ pub enum NodeOffer {
     Gone,
     /// The bus is away.
     Away,
+}
+
+/// What became of a message for another domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// The link of this id has it: [`super::Custody::on_forwarded`] or [`super::Custody::on_link_lost`] will tell.
+    Sent(SessionId),
+    /// What waited for that domain has just gone ahead, or is about to: it is known in a moment.
+    Parked,
+    /// There is no way there now, or others wait for it in the store: it has to wait behind them.
+    Shut,
 }
 
 /// The sessions of this node, shared by its routers; and the other nodes of the domain, which have handles and ids as sessions have.
@@ -91,5 +102,57 @@ pub trait LocalSessions {
     ) -> NodeOffer {
         let _ = (node, envelope, ticket);
         NodeOffer::Gone
+    }
+
+    /// The domain that the user lives in, where that is another one.
+    fn home(&self, user: &UserId) -> Option<DomainName> {
+        let _ = user;
+        None
+    }
+
+    /// The message that left for another domain just before this one, of the same sender to the same recipient; this one is remembered as the last.
+    fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {
+        let _ = envelope;
+        None
+    }
+
+    /// Hands a RELIABLE message to the link on the way to `home`. `first`: it has waited in the store, and nothing is ahead of it.
+    fn forward(
+        &self,
+        home: &DomainName,
+        envelope: &Arc<Envelope>,
+        ticket: Ticket,
+        first: bool,
+    ) -> Forwarding {
+        let _ = (home, envelope, ticket, first);
+        Forwarding::Shut
+    }
+
+    /// Hands a FAST message to the link on the way to `home`; whether there is one that takes it.
+    fn forward_fast(&self, home: &DomainName, envelope: &Arc<Envelope>) -> bool {
+        let _ = (home, envelope);
+        false
+    }
+
+    /// A message for `home` goes to the store, and the way there stays shut until [`LocalSessions::forward_is_stored`]. False when it is not shut (any more), and nothing
+    /// was noted; `anyhow`: noted all the same.
+    fn divert_forward(&self, home: &DomainName, anyhow: bool) -> bool {
+        let _ = (home, anyhow);
+        true
+    }
+
+    /// What [`LocalSessions::divert_forward`] noted is in the store, or needs to be no more.
+    fn forward_is_stored(&self, home: &DomainName) {
+        let _ = home;
+    }
+
+    /// Something for `home` was left to the store, and nobody here has it: whatever comes now is behind it.
+    fn shut_way(&self, home: &DomainName) {
+        let _ = home;
+    }
+
+    /// Something waits in the store for somebody who lives in another domain by now, and does not say so.
+    fn stray(&self, user: &UserId) {
+        let _ = user;
     }
 }

@@ -57,6 +57,13 @@ impl<S: Clone> Custody<S> {
             return;
         };
         pending.row = Row::Queued(reason);
+        pending.parked = false;
+        let home = pending.home.clone().filter(|_| reason == WaitReason::Forward);
+        if let Some(home) = &home
+            && !std::mem::replace(&mut pending.diverted_forward, true)
+        {
+            cx.sessions.divert_forward(home, true);
+        }
         let envelope = Arc::clone(&pending.envelope);
         let held = pending.is_held();
         self.shared.claims().write(envelope.to, envelope.id, held);
@@ -64,7 +71,7 @@ impl<S: Clone> Custody<S> {
             ticket,
             envelope,
             reason,
-            home: None,
+            home,
             replaces: pending.replaces,
         });
     }
@@ -84,6 +91,10 @@ impl<S: Clone> Custody<S> {
             Row::None | Row::Stored(_) | Row::Guest { .. } => return,
         };
         let diverted = std::mem::take(&mut pending.diverted);
+        let diverted_forward = self.take_diverted_forward(ticket);
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
         match outcome {
             InsertOutcome::Stored => {
                 pending.row = Row::Stored(reason);
@@ -116,6 +127,11 @@ impl<S: Clone> Custody<S> {
                 self.release(ticket, cx);
             }
             InsertOutcome::InboxFull => self.inbox_full(ticket, cx),
+        }
+        if let Some(home) = diverted_forward {
+            self.leave_stored_forward(ticket, cx);
+            cx.sessions.forward_is_stored(&home);
+            return;
         }
         if self.is_to_be_behind(ticket) {
             if let Some(pending) = self.pending.get_mut(ticket) {
@@ -189,6 +205,8 @@ impl<S: Clone> Custody<S> {
             format!("too many messages wait for {}", pending.envelope.to),
         );
         let by_call = matches!(pending.origin, Origin::Call(_));
+        // The receipt for what came from another domain is owed until the refusal is safe.
+        let origin = pending.take_owed_receipt();
         let refused = &pending.envelope;
         let refusal = Envelope {
             id: (cx.new_id)(),
@@ -208,7 +226,7 @@ impl<S: Clone> Custody<S> {
             self.submit(
                 Submission {
                     envelope: refusal,
-                    origin: Origin::Node,
+                    origin,
                     accepted: false,
                 },
                 cx,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use super::effect::{CustodyEffect, NodeWord, Origin};
+use super::forwarding::Parked;
 use super::pending::{Pending, Row};
 use super::repetitions::Echo;
 use super::router::{Custody, CustodyContext};
@@ -41,6 +42,7 @@ impl<S: Clone> Custody<S> {
         self.windowed.clear();
         self.guests.clear();
         self.lines.clear();
+        self.parked = Parked::default();
         self.forget_elsewhere();
         let pending = self.pending.drain();
         for pending in &pending {
@@ -81,6 +83,12 @@ impl<S: Clone> Custody<S> {
             pending.holders.clear();
             pending.sought = false;
             pending.in_line = false;
+            pending.parked = false;
+            if std::mem::take(&mut pending.diverted_forward)
+                && let Some(home) = &pending.home
+            {
+                cx.sessions.forward_is_stored(home);
+            }
             let row = pending.row;
             let ticket = self.pending.insert(pending);
             self.join_line(ticket);

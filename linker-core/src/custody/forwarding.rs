@@ -1,0 +1,398 @@
+//! Messages for users who live in another domain: handed to the link on the way there, or left in the store until it can take them.
+//!
+//! For each such domain there is a *way* that is open or shut, shared by the routers of the node. While it is open, messages go to the link at once, and are stored only where
+//! its confirmation takes longer than the commit window. While it is shut (no link is up, or messages wait in the store) whatever comes is stored behind what
+//! waits, and [`Custody::adopt_forward`] hands the rows over in their order. When none is left it opens, after a moment in which what comes is *parked*.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::claims::Taken;
+use super::delivery::Ticket;
+use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
+use super::pending::{Pending, Row};
+use super::router::{Custody, CustodyContext, count, settle};
+use super::sessions::{Forwarding, LocalSessions};
+use crate::envelope::{Envelope, Feature, Trail};
+use crate::id::{DomainName, SessionId};
+use crate::port::{StoredRow, WaitReason};
+
+/// How often a way that changes its mind is tried; then the message is stored.
+const TRIES_MAX: usize = 3;
+
+/// Messages that wait for a way to open, by the domain they are for, in the order taken.
+pub(super) type Parked = HashMap<DomainName, VecDeque<Ticket>>;
+
+/// What came of rows that wait to be forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AdoptedForward {
+    /// Sequence of the last row that was taken or passed over.
+    pub last_seq: Option<u64>,
+    /// How many were handed over now.
+    pub handed: usize,
+    /// The last rows were left for later: the link takes no more now, or somebody has one of them.
+    pub stopped: bool,
+}
+
+impl<S> Pending<S> {
+    /// Takes out whom a receipt is owed that has not been given: whoever gets it owes it from now on. [`Origin::Node`] where none is owed.
+    pub(super) fn take_owed_receipt(&mut self) -> Origin<S> {
+        match self.origin {
+            Origin::Arrival(id) if !self.settled => {
+                self.origin = Origin::Node;
+                Origin::Arrival(id)
+            }
+            _ => Origin::Node,
+        }
+    }
+}
+
+impl<S: Clone> Custody<S> {
+    /// Whether a message is for another domain; then it is on its way there, or to the store.
+    pub(super) fn goes_away<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) -> bool {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return false;
+        };
+        let Some(home) = cx.sessions.home(&pending.envelope.to) else {
+            return false;
+        };
+        if pending.row.is_guest() {
+            // Who answers for it finds out the same.
+            self.send_guest_away(ticket, cx);
+            return true;
+        }
+        if pending.envelope.feature == Feature::Fast {
+            let Some(mut pending) = self.take(ticket) else {
+                return true;
+            };
+            let sent = cx.sessions.forward_fast(&home, &pending.envelope);
+            count(cx, Feature::Fast, outcome_of_fast(sent), None);
+            let id = pending.envelope.id;
+            settle(&mut pending, settlement_of_fast(sent), id, cx);
+            return true;
+        }
+        self.leave_line(ticket);
+        self.forward(ticket, home, cx);
+        true
+    }
+
+    fn forward<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        home: DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        self.flush_parked(&home, cx);
+        let waits = self.parked.contains_key(&home);
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        if pending.home.as_ref() != Some(&home) {
+            pending.home = Some(home.clone());
+        }
+        if waits {
+            self.park(ticket, home, cx);
+            return;
+        }
+        self.try_forward(ticket, &home, cx);
+    }
+
+    /// Answers whether it is parked.
+    fn try_forward<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        home: &DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        for _ in 0..TRIES_MAX {
+            let Some(pending) = self.pending.get_mut(ticket) else {
+                return;
+            };
+            match (
+                cx.sessions.forward(home, &pending.envelope, ticket, false),
+                pending.row,
+            ) {
+                (Forwarding::Sent(link), _) => {
+                    pending.holders.push(link);
+                    self.open_window(ticket, cx);
+                    return;
+                }
+                (Forwarding::Parked, _) => {
+                    self.park(ticket, home.clone(), cx);
+                    return;
+                }
+                (Forwarding::Shut, Row::Queued(_) | Row::Guest { .. }) => return,
+                (Forwarding::Shut, Row::Stored(_)) => {
+                    self.leave_stored_forward(ticket, cx);
+                    return;
+                }
+                (Forwarding::Shut, Row::None) => {
+                    if cx.sessions.divert_forward(home, false) {
+                        pending.diverted_forward = true;
+                        self.store(ticket, WaitReason::Forward, cx);
+                        return;
+                    }
+                }
+            }
+        }
+        match self.pending.get_mut(ticket).map(|pending| pending.row) {
+            Some(Row::None) => self.store(ticket, WaitReason::Forward, cx),
+            Some(Row::Stored(_)) => self.leave_stored_forward(ticket, cx),
+            Some(Row::Queued(_) | Row::Guest { .. }) | None => {}
+        }
+    }
+
+    /// What is not confirmed within the commit window is stored.
+    fn open_window<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &CustodyContext<'_, L>) {
+        let Some(pending) = self
+            .pending
+            .get_mut(ticket)
+            .filter(|pending| pending.row == Row::None)
+        else {
+            return;
+        };
+        let to = pending.envelope.to;
+        let until = cx.now.elapsed + self.shared.config.commit_window;
+        self.window.push_back((until, ticket));
+        *self.windowed.entry(to).or_default() += 1;
+    }
+
+    fn park<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        home: DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        pending.parked = true;
+        self.parked.entry(home).or_default().push_back(ticket);
+        self.open_window(ticket, cx);
+    }
+
+    /// The way to `home` has opened, or is shut after all: what was parked goes on.
+    pub fn on_way_changed<L: LocalSessions<Session = S>>(
+        &mut self,
+        home: &DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        self.flush_parked(home, cx);
+    }
+
+    fn flush_parked<L: LocalSessions<Session = S>>(
+        &mut self,
+        home: &DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(mut parked) = self.parked.remove(home) else {
+            return;
+        };
+        while let Some(ticket) = parked.pop_front() {
+            let Some(pending) = self.pending.get_mut(ticket).filter(|pending| pending.parked) else {
+                continue;
+            };
+            pending.parked = false;
+            self.try_forward(ticket, home, cx);
+            self.mark_held(ticket);
+            if self.parked.contains_key(home) {
+                // It is parked again: so are those behind it.
+                break;
+            }
+        }
+        if !parked.is_empty() {
+            self.parked.entry(home.clone()).or_default().append(&mut parked);
+        }
+    }
+
+    /// Its row is in the store, where it waits for the way to its domain; nobody here has it any more.
+    pub(super) fn leave_stored_forward<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        if pending.is_held() {
+            self.mark_held(ticket);
+            return;
+        }
+        let Some(pending) = self.take(ticket) else { return };
+        let (user, id) = (&pending.envelope.to, pending.envelope.id);
+        self.shared.claims().release(user, &id);
+        match (&pending.home, pending.row) {
+            (Some(home), Row::Stored(WaitReason::Forward)) => cx.sessions.shut_way(home),
+            _ => cx.sessions.stray(user),
+        }
+    }
+
+    /// What its way was kept shut for, if it was: no more so.
+    pub(super) fn take_diverted_forward(&mut self, ticket: Ticket) -> Option<DomainName> {
+        let pending = self.pending.get_mut(ticket)?;
+        let diverted = std::mem::take(&mut pending.diverted_forward);
+        pending.home.clone().filter(|_| diverted)
+    }
+
+    /// The next domain has confirmed that it has it.
+    pub fn on_forwarded<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let diverted = self.take_diverted_forward(ticket);
+        let Some(mut pending) = self.take(ticket) else {
+            return;
+        };
+        let envelope = Arc::clone(&pending.envelope);
+        if envelope.kind.counts() {
+            count(cx, Feature::Reliable, Outcome::Forwarded, None);
+        }
+        settle(&mut pending, Settlement::Forwarded, envelope.id, cx);
+        if let Some(answered) = pending.replaces {
+            let user = envelope.from;
+            cx.effects.push(CustodyEffect::Delete { user, id: answered });
+        }
+        if pending.row != Row::None {
+            let (user, id) = (envelope.to, envelope.id);
+            cx.effects.push(CustodyEffect::Delete { user, id });
+        }
+        if let Some(home) = diverted {
+            cx.sessions.forward_is_stored(&home);
+        }
+    }
+
+    /// A link was lost, or takes no more for now: what it had and has not confirmed goes another way, or waits.
+    pub fn on_link_lost<L: LocalSessions<Session = S>>(
+        &mut self,
+        link: SessionId,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        self.on_session_ended(link, cx);
+    }
+
+    /// Hands rows that wait to be forwarded to `home` to the link on the way there, in order.
+    pub fn adopt_forward<L: LocalSessions<Session = S>>(
+        &mut self,
+        rows: Vec<StoredRow>,
+        home: &DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) -> AdoptedForward {
+        let mut adopted = AdoptedForward::default();
+        for row in rows {
+            let (user, id) = (row.envelope.to, row.envelope.id);
+            let lives = cx.sessions.home(&user);
+            // Stands for whoever hands over what waits in the store.
+            let taken = self.shared.claims().adopt(user, id, SessionId::of_link(0));
+            match taken {
+                Taken::Yes => {}
+                Taken::Passed => {
+                    adopted.last_seq = Some(row.seq);
+                    continue;
+                }
+                Taken::Held | Taken::Undecided => {
+                    adopted.stopped = true;
+                    break;
+                }
+            }
+            let ticket = self.admit(row.envelope, Origin::Node, false, None, None, cx.now.elapsed);
+            self.leave_line(ticket);
+            let Some(pending) = self.pending.get_mut(ticket) else {
+                continue;
+            };
+            pending.settled = true;
+            pending.row = Row::Stored(row.reason);
+            if lives.as_ref() != Some(home) {
+                // Whose home has changed meanwhile goes where it is now.
+                adopted.last_seq = Some(row.seq);
+                pending.row = Row::Stored(WaitReason::Fault);
+                self.join_line(ticket);
+                self.route(ticket, cx);
+                continue;
+            }
+            pending.home = Some(home.clone());
+            match cx.sessions.forward(home, &pending.envelope, ticket, true) {
+                Forwarding::Sent(link) => {
+                    pending.holders.push(link);
+                    adopted.handed += 1;
+                    adopted.last_seq = Some(row.seq);
+                }
+                Forwarding::Parked | Forwarding::Shut => {
+                    drop(self.take(ticket));
+                    self.shared.claims().release(&user, &id);
+                    adopted.stopped = true;
+                    break;
+                }
+            }
+        }
+        adopted
+    }
+
+    /// Other nodes of this domain are not where it is going.
+    fn leave_line(&mut self, ticket: Ticket) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        if std::mem::take(&mut pending.in_line) {
+            let user = pending.envelope.to;
+            let table = &mut self.pending;
+            self.lines.leave(&user, |other| {
+                table.get_mut(*other).is_some_and(|left| left.in_line)
+            });
+        }
+    }
+}
+
+/// A message that leaves the domain it was sent in says which one it must not overtake. Whether it is for another domain.
+pub(super) fn note_predecessor<L: LocalSessions>(
+    envelope: &mut Envelope,
+    cx: &CustodyContext<'_, L>,
+) -> bool {
+    let is_away = cx.sessions.home(&envelope.to).is_some();
+    if is_away && envelope.trail.is_none() && envelope.kind.counts() {
+        let after = cx.sessions.predecessor(envelope);
+        let path = Vec::new();
+        envelope.trail = Some(Box::new(Trail { path, after }));
+    }
+    is_away
+}
+
+/// FAST is handed to a link, or gone.
+pub(super) fn forward_fast<L: LocalSessions>(
+    home: &DomainName,
+    envelope: Envelope,
+    origin: Origin<L::Session>,
+    cx: &mut CustodyContext<'_, L>,
+) {
+    let (id, cost, reference) = (envelope.id, envelope.cost(), envelope.reference.clone());
+    let sent = cx.sessions.forward_fast(home, &Arc::new(envelope));
+    count(cx, Feature::Fast, outcome_of_fast(sent), None);
+    let settlement = settlement_of_fast(sent);
+    cx.effects.push(CustodyEffect::Settled {
+        origin,
+        accepted: false,
+        confirm: false,
+        id,
+        reference,
+        cost,
+        settlement,
+    });
+}
+
+fn outcome_of_fast(sent: bool) -> Outcome {
+    match sent {
+        true => Outcome::Forwarded,
+        false => Outcome::Dropped,
+    }
+}
+
+fn settlement_of_fast(sent: bool) -> Settlement {
+    match sent {
+        true => Settlement::Forwarded,
+        false => Settlement::Dropped,
+    }
+}
