@@ -7,10 +7,10 @@ use std::time::Duration;
 use linker_core::app::{ClientApp, ClientApps};
 use linker_core::custody::{CustodyConfig, CustodyShared, DedupeTable};
 use linker_core::directory::Directory;
-use linker_core::id::{AppName, NodeInstance, NodeName};
+use linker_core::id::{AppName, DomainName, NodeInstance, NodeName};
 use linker_core::message_type::{MessageType, MessageTypes};
 use linker_core::network::Domain;
-use linker_core::port::{Authenticator, Bus, Presence, Store};
+use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store};
 
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
 use crate::authenticators::{Authenticators, PreparedAuthenticators};
@@ -20,6 +20,7 @@ use crate::error::StartError;
 use crate::graph;
 use crate::handle::{LinkerHandle, WeakHandle};
 use crate::linker::Linker;
+use crate::links::{self, LinkSettings, Links};
 use crate::message_type::{Handler, Typed};
 #[cfg(feature = "meta")]
 use crate::meta::{Accepted, Following, MetaServer};
@@ -56,6 +57,7 @@ pub struct LinkerBuilder {
     store: StoreChoice,
     presence: PresenceChoice,
     bus: Option<Arc<dyn Bus>>,
+    links: LinkSettings,
     url: String,
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
@@ -74,6 +76,7 @@ impl LinkerBuilder {
             store: StoreChoice::Memory,
             presence: PresenceChoice::Memory,
             bus: None,
+            links: LinkSettings::default(),
             url: String::new(),
             authenticators: HashMap::new(),
             types: Vec::new(),
@@ -178,6 +181,22 @@ impl LinkerBuilder {
     #[must_use]
     pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
         self.bus = Some(bus);
+        self
+    }
+
+    /// How this node reaches the neighbouring domains of its directory. `urls`: where their brokers are, for those of which the directory does not tell, or tells without the
+    /// credentials that are needed.
+    #[must_use]
+    pub fn links(mut self, maker: Arc<dyn LinkMaker>, urls: HashMap<DomainName, String>) -> Self {
+        self.links.maker = Some(maker);
+        self.links.urls = urls;
+        self
+    }
+
+    /// How other domains reach this one. Without it they cannot.
+    #[must_use]
+    pub fn ingress(mut self, ingress: Arc<dyn Ingress>) -> Self {
+        self.links.ingress = Some(ingress);
         self
     }
 
@@ -348,6 +367,7 @@ impl LinkerBuilder {
                 incarnation: random_u64(),
             },
             cluster,
+            links: Links::new(self.links, clock.now().elapsed),
             config,
             types,
             directory: Arc::new(first.directory),
@@ -363,6 +383,7 @@ impl LinkerBuilder {
         }
         let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
         cluster::start(&node, Arc::clone(&store), settings).await?;
+        links::start(&node, &store).await?;
         #[cfg(feature = "meta")]
         if let Some(following) = first.following {
             backend.handle().spawn(following.run(Arc::clone(&node)));

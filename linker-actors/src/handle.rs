@@ -74,6 +74,8 @@ pub enum SendState {
     Delivered,
     /// It is safe in the store.
     Stored,
+    /// The next domain on its way has it, and answers for it; of a FAST message: it was handed to a link.
+    Forwarded,
     /// FAST, and nobody was there.
     Dropped,
 }
@@ -264,6 +266,7 @@ impl LinkerHandle {
                 )));
             }
             Settlement::Stored => SendState::Stored,
+            Settlement::Forwarded => SendState::Forwarded,
             Settlement::Dropped => SendState::Dropped,
             Settlement::Refused(error) => return Err(SendError::Refused(error)),
         };
@@ -290,16 +293,7 @@ impl LinkerHandle {
             (None, None) => *to,
         };
         match directory.check_recipient(&from, to) {
-            Ok(Home::Here) => Ok(from),
-            Ok(Home::Away { domain, .. }) => {
-                let message = format!(
-                    "{to} lives in {domain}, and links to other domains are not built into this node yet"
-                );
-                Err(SendError::Refused(FrameError::new(
-                    ErrorCode::Unavailable,
-                    message,
-                )))
-            }
+            Ok(Home::Here | Home::Away { .. }) => Ok(from),
             Err(error) => Err(SendError::Refused(FrameError::new(
                 ErrorCode::from(&error),
                 format!("{to}: {error}"),

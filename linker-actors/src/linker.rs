@@ -80,6 +80,12 @@ impl Linker {
                 let _ = told.await;
             }
         }
+        let closing = std::sync::Arc::clone(&node);
+        // On the runtime on which it lives.
+        let _ = node
+            .backend
+            .spawn(async move { crate::links::stop(&closing).await })
+            .await;
         if node.cluster.is_some() {
             let leaving = std::sync::Arc::clone(&node);
             let left = node.backend.spawn(async move {

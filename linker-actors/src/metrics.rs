@@ -10,16 +10,17 @@ use metrics::{
     histogram,
 };
 
-const OUTCOMES: [(Outcome, &str); 5] = [
+const OUTCOMES: [(Outcome, &str); 6] = [
     (Outcome::Delivered, "delivered"),
     (Outcome::Stored, "stored"),
     (Outcome::Dropped, "dropped"),
     (Outcome::Refused, "refused"),
+    (Outcome::Forwarded, "forwarded"),
     (Outcome::Duplicate, "duplicate"),
 ];
 
 struct OfFeature {
-    outcomes: [Counter; 5],
+    outcomes: [Counter; 6],
     delivery_seconds: Histogram,
 }
 

@@ -18,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::config::NodeConfig;
 use crate::graph::Publish;
 use crate::handle::Event;
+use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::presence::PresenceMail;
 use crate::router::Routers;
@@ -31,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) me: NodeInstance,
     /// The other nodes of the domain, where there can be some.
     pub(crate) cluster: Option<Cluster>,
+    /// Other domains.
+    pub(crate) links: Links,
     /// Nobody more comes in.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) config: NodeConfig,
@@ -61,6 +64,7 @@ pub(crate) struct Node {
 pub(crate) struct NodeParts {
     pub(crate) me: NodeInstance,
     pub(crate) cluster: Option<Cluster>,
+    pub(crate) links: Links,
     pub(crate) config: NodeConfig,
     pub(crate) types: MessageTypes,
     pub(crate) directory: Arc<Directory>,
@@ -82,6 +86,7 @@ impl Node {
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             me: parts.me,
             cluster: parts.cluster,
+            links: parts.links,
             draining: Arc::default(),
             clock: parts.clock,
             types: parts.types,

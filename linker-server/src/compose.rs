@@ -112,8 +112,13 @@ pub(crate) fn builder(
             Mistakes::one(Place::Default, "bus.url", wrong)
         })?;
         builder = builder.bus(Arc::new(bus));
+        let ingress = RabbitIngress::open_url(url.expose(), IngressOptions::new(domain.clone()));
+        builder = builder.ingress(Arc::new(ingress.map_err(refused)?));
     }
-    Ok(builder)
+    let urls = config.links.urls.iter();
+    let urls = urls.map(|(domain, url)| (domain.clone(), url.expose().to_owned()));
+    let maker = RabbitLinks::new(LinkOptions::new(format!("{domain} {}", config.node.name)));
+    Ok(builder.links(Arc::new(maker), urls.collect()))
 }
 
 fn node_config(config: &Config) -> NodeConfig {

@@ -13,7 +13,7 @@ const PAGE_ROWS: u32 = 256;
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Takes over what no node of `spared` moves, oldest first, until nothing is left. False when the store could not be asked.
-pub(super) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: Vec<NodeInstance>) -> bool {
+pub(crate) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: Vec<NodeInstance>) -> bool {
     if !spared.contains(&node.me) {
         node.custody.has_faults.store(false, Ordering::Release);
     }

@@ -73,7 +73,7 @@ impl Members {
                 NodeState::Up
             },
             sessions: self.node.sessions.len() as u64,
-            links_down: Vec::new(),
+            links_down: self.node.links.down(&self.node.directory()),
             settings: self.settings.settings.clone(),
         }
     }
@@ -187,11 +187,13 @@ impl Members {
                 cluster.peers.remove(&peer);
                 cluster.whereabouts.forget_all();
                 self.inherits = true;
+                self.node.links.member_gone();
                 for (_, router) in self.node.routers.all() {
                     let _ = router.send(RouterMail::PeerGone(Arc::clone(&peer))).await;
                 }
             }
         }
+        self.node.links.set_members(&registry.nodes);
         self.compare_settings(registry);
     }
 

@@ -22,6 +22,7 @@ use linker_core::code::CloseCode;
 use linker_core::id::{NodeInstance, SessionId, UserId};
 use linker_core::port::{Bus, Presence, SessionRef};
 
+pub(crate) use faults::take_over as take_over_faults;
 pub(crate) use inbox::PeerFrame;
 pub(crate) use members::ClusterSettings;
 pub(crate) use peer::{Offered, Peer};

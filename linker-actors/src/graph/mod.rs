@@ -53,6 +53,7 @@ impl GraphActor {
         // An app is known only when its logins can be checked.
         self.node.authenticators.put_in_force(authenticators);
         let former = self.node.set_directory(Arc::clone(&directory));
+        self.node.links.directory_changed();
         self.node.admission.let_in();
         let closed = self.close_sessions(&former, &directory);
         tracing::info!(

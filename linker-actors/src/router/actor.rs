@@ -108,6 +108,22 @@ impl Handler<RouterMail> for RouterActor {
             RouterMail::Faults(rows) => {
                 worker.with_router(|router, new_id, now| router.faults(rows, new_id, now))
             }
+            RouterMail::Forwarded(tickets) => {
+                worker.with_router(|router, new_id, now| router.forwarded(tickets, new_id, now))
+            }
+            RouterMail::LinkLost(neighbour) => {
+                worker.with_router(|router, new_id, now| router.link_lost(&neighbour, new_id, now))
+            }
+            RouterMail::WayChanged(home) => {
+                worker.with_router(|router, new_id, now| router.way_changed(&home, new_id, now))
+            }
+            RouterMail::ForwardRows(rows, home, done) => worker.with_router(|router, new_id, now| {
+                // Whoever asked may have ended.
+                let _ = done.send(router.forward_rows(rows, &home, new_id, now));
+            }),
+            RouterMail::Arrivals(submissions) => {
+                worker.with_router(|router, new_id, now| router.arrivals(submissions, new_id, now))
+            }
             RouterMail::LetGo => worker.with_router(|router, new_id, now| router.let_go(new_id, now)),
             RouterMail::TakeOver(surrendered) => {
                 worker.with_router(|router, new_id, now| router.take_over(surrendered, new_id, now))

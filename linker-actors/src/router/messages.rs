@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Message;
-use linker_core::custody::{Submission, Surrendered, Ticket};
-use linker_core::id::{MessageId, SessionId, UserId};
+use linker_core::custody::{AdoptedForward, Submission, Surrendered, Ticket};
+use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
 
 use super::targets::Target;
+use tokio::sync::oneshot;
+
 use crate::cluster::{Located, Peer, PeerFrame};
+use crate::links::Neighbour;
 use crate::session::SessionEntry;
 
 /// A page of the store, on its way to a session.
@@ -51,6 +54,16 @@ pub(crate) enum RouterMail {
     Located(Vec<(UserId, Option<Located>)>),
     /// The cluster: messages that nobody moves any more.
     Faults(Vec<StoredRow>),
+    /// A link: the neighbour has confirmed these.
+    Forwarded(Vec<Ticket>),
+    /// A link: it is lost, or takes no more for now; what it had is this router's again.
+    LinkLost(Arc<Neighbour>),
+    /// A pump: the way to this domain is open.
+    WayChanged(DomainName),
+    /// A pump: rows that wait to be forwarded to this domain, in order; what came of it.
+    ForwardRows(Vec<StoredRow>, DomainName, oneshot::Sender<AdoptedForward>),
+    /// The ingress: messages from other domains, in order.
+    Arrivals(Vec<Submission<Target>>),
     /// The node drains: leave to the others what is safe.
     LetGo,
     /// Anybody: look at what the node shares, it has changed.
@@ -58,5 +71,5 @@ pub(crate) enum RouterMail {
     /// The node drains: close this thread's connections with 1001.
     CloseSessions,
     /// The node stops: tell, and end. What is left goes to the node's own router.
-    Stop(tokio::sync::oneshot::Sender<()>),
+    Stop(oneshot::Sender<()>),
 }

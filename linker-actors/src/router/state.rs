@@ -9,11 +9,11 @@ use actix::prelude::SendError;
 use linker_core::clock::Now;
 use linker_core::code::{ErrorCode, FrameError};
 use linker_core::custody::{
-    Adopted, Custody, CustodyContext, CustodyEffect, Delivery, Elsewhere, Origin, Outcome, PAGE_AGE_MAX,
-    Settlement, Submission, Surrendered, Ticket,
+    Adopted, AdoptedForward, Custody, CustodyContext, CustodyEffect, Delivery, Elsewhere, Origin, Outcome,
+    PAGE_AGE_MAX, Settlement, Submission, Surrendered, Ticket,
 };
 use linker_core::frame::ServerFrame;
-use linker_core::id::{MessageId, SessionId, UserId};
+use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
 use linker_core::session::SessionPage;
 
@@ -21,6 +21,7 @@ use super::messages::{PageRead, RouterMail};
 use super::outlets::RouterOutlets;
 use super::targets::{Sought, Target, Targets};
 use crate::cluster::{Located, Peer, PeerFrame};
+use crate::links::Neighbour;
 use crate::node::Node;
 use crate::presence::{PresenceMail, PresenceOp};
 use crate::runtime::outlet::Outlet;
@@ -96,6 +97,7 @@ impl Router {
         let mut effects = std::mem::take(&mut self.effects);
         let sessions = Targets {
             node: &self.node,
+            now,
             sought: &self.sought,
             epochs: &self.epochs,
         };
@@ -171,6 +173,7 @@ impl Router {
                         }
                     }
                     Origin::Call(call) => self.node.calls.answer(call, id, settlement),
+                    Origin::Arrival(id) => self.node.links.receipts.settle(&id),
                     // Custody tells other nodes by a word of their own.
                     Origin::Node | Origin::Session(Target::Peer(_)) | Origin::Guest(..) => {}
                 }
@@ -212,7 +215,7 @@ impl Router {
                         .answer(call, envelope.id, Settlement::Refused(error));
                     Ok(())
                 }
-                Origin::Session(_) | Origin::Node | Origin::Guest(..) => Err(error),
+                Origin::Session(_) | Origin::Node | Origin::Guest(..) | Origin::Arrival(_) => Err(error),
             };
         }
         self.custody(new_id, now, |custody, cx| custody.submit(submission, cx));
@@ -359,6 +362,49 @@ impl Router {
 
     pub(crate) fn faults(&mut self, rows: Vec<StoredRow>, new_id: NewId<'_>, now: Now) {
         self.custody(new_id, now, |custody, cx| custody.adopt_rows(rows, cx));
+    }
+
+    /// A neighbour has confirmed what it was handed.
+    pub(crate) fn forwarded(&mut self, tickets: Vec<Ticket>, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| {
+            for ticket in tickets {
+                custody.on_forwarded(ticket, cx);
+            }
+        });
+    }
+
+    /// What a neighbour has not confirmed may be lost.
+    pub(crate) fn link_lost(&mut self, neighbour: &Neighbour, new_id: NewId<'_>, now: Now) {
+        self.epochs.borrow_mut().insert(neighbour.id, neighbour.epoch());
+        self.custody(new_id, now, |custody, cx| custody.on_link_lost(neighbour.id, cx));
+    }
+
+    pub(crate) fn way_changed(&mut self, home: &DomainName, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| custody.on_way_changed(home, cx));
+    }
+
+    /// Rows of the store that wait for another domain.
+    pub(crate) fn forward_rows(
+        &mut self,
+        rows: Vec<StoredRow>,
+        home: &DomainName,
+        new_id: NewId<'_>,
+        now: Now,
+    ) -> AdoptedForward {
+        let mut adopted = AdoptedForward::default();
+        self.custody(new_id, now, |custody, cx| {
+            adopted = custody.adopt_forward(rows, home, cx);
+        });
+        adopted
+    }
+
+    /// What came from other domains. None of it is refused for want of room: what is not safe here stays with them.
+    pub(crate) fn arrivals(&mut self, submissions: Vec<Submission<Target>>, new_id: NewId<'_>, now: Now) {
+        self.custody(new_id, now, |custody, cx| {
+            for submission in submissions {
+                custody.submit(submission, cx);
+            }
+        });
     }
 
     pub(crate) fn let_go(&mut self, new_id: NewId<'_>, now: Now) {
@@ -544,16 +590,22 @@ fn word_for_sender(
     match settlement {
         Settlement::Refused(error) if error.code == ErrorCode::InboxFull => None,
         Settlement::Refused(error) => Some(ToSession::Refused(Box::new((error, reference)))),
-        Settlement::Stored if accepted => Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {
-            reference: reference?,
-            id,
-        }))),
+        Settlement::Stored | Settlement::Forwarded if accepted => {
+            Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {
+                reference: reference?,
+                id,
+            })))
+        }
         Settlement::Delivered if accepted && !confirm => {
             Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {
                 reference: reference?,
                 id,
             })))
         }
-        Settlement::Stored | Settlement::Delivered | Settlement::Dropped | Settlement::Repeated => None,
+        Settlement::Stored
+        | Settlement::Forwarded
+        | Settlement::Delivered
+        | Settlement::Dropped
+        | Settlement::Repeated => None,
     }
 }

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use linker_core::custody::{Delivery, Elsewhere, LocalSessions, NodeOffer, Offer, Ticket};
+use linker_core::clock::Now;
+use linker_core::custody::{Delivery, Elsewhere, Forwarding, LocalSessions, NodeOffer, Offer, Ticket};
 use linker_core::envelope::Envelope;
-use linker_core::id::{SessionId, UserId};
+use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use smallvec::SmallVec;
 
 use crate::cluster::{Offered, Peer};
+use crate::links::Neighbour;
 use crate::node::Node;
 use crate::session::{SessionEntry, ToSession};
 
@@ -41,6 +43,7 @@ pub(crate) type Sought = (UserId, u64);
 /// What one router sees.
 pub(super) struct Targets<'a> {
     pub(super) node: &'a Node,
+    pub(super) now: Now,
     /// Collected for the next question to presence.
     pub(super) sought: &'a RefCell<Vec<Sought>>,
     /// For each node, since when the router knows of no loss on the way there.
@@ -127,5 +130,53 @@ impl LocalSessions for Targets<'_> {
             Offered::Gone => NodeOffer::Gone,
             Offered::Away => NodeOffer::Away,
         }
+    }
+
+    fn home(&self, user: &UserId) -> Option<DomainName> {
+        let directory = self.node.directory();
+        if directory.topology().domains().len() <= 1 {
+            return None;
+        }
+        let home = directory.home_of(user)?;
+        (home != directory.own_domain()).then(|| home.clone())
+    }
+
+    fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {
+        self.node.links.predecessor(envelope, self.now.elapsed)
+    }
+
+    fn forward(
+        &self,
+        home: &DomainName,
+        envelope: &Arc<Envelope>,
+        ticket: Ticket,
+        first: bool,
+    ) -> Forwarding {
+        // The first thing a router hands to a link is behind nothing.
+        let epoch_of = |hop: &Neighbour| {
+            let mut epochs = self.epochs.borrow_mut();
+            *epochs.entry(hop.id).or_insert_with(|| hop.epoch())
+        };
+        self.node.links.forward(home, envelope, ticket, first, epoch_of)
+    }
+
+    fn forward_fast(&self, home: &DomainName, envelope: &Arc<Envelope>) -> bool {
+        self.node.links.forward_fast(home, envelope)
+    }
+
+    fn divert_forward(&self, home: &DomainName, anyhow: bool) -> bool {
+        self.node.links.divert(home, anyhow)
+    }
+
+    fn forward_is_stored(&self, home: &DomainName) {
+        self.node.links.stored(home);
+    }
+
+    fn shut_way(&self, home: &DomainName) {
+        self.node.links.shut(home);
+    }
+
+    fn stray(&self, user: &UserId) {
+        self.node.links.stray(*user);
     }
 }

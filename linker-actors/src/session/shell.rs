@@ -11,11 +11,12 @@ use linker_core::code::{CloseCode, ErrorCode, FrameError};
 use linker_core::custody::{Origin, Outcome};
 use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
-use linker_core::id::{SessionId, UserId};
+use linker_core::id::{DomainName, SessionId, UserId};
 use linker_core::session::{Draft, Session, SessionContext, SessionEffect, SessionPage};
 
 use super::elders::Elders;
 use super::{Admitted, SessionEntry, ToSession};
+use crate::links;
 use crate::router::Target;
 use crate::runtime::guard;
 use crate::runtime::places::Place;
@@ -235,6 +236,10 @@ impl SessionShell {
             SessionEffect::Authenticate(app, credentials) => self.authenticate(&app, credentials),
             SessionEffect::Register { user, replay } => self.register(user, replay),
             SessionEffect::CloseUser(user, reference) => {
+                if let Some(home) = self.home_away(&user) {
+                    self.close_away(&home, user, reference);
+                    return;
+                }
                 let found = self.worker.node.close_user(&user, CloseCode::ClosedByMaster);
                 match &self.worker.node.cluster {
                     None => self.input(effects, |core, cx| {
@@ -299,6 +304,26 @@ impl SessionShell {
                 self.input(effects, |core, cx| core.on_live(live, cx));
             }
             SessionEffect::Call(future, reference) => self.call(future, reference),
+        }
+    }
+
+    /// The domain that the user lives in, where that is another one.
+    fn home_away(&self, user: &UserId) -> Option<DomainName> {
+        let directory = self.worker.node.directory();
+        let home = directory.home_of(user)?;
+        (home != directory.own_domain()).then(|| home.clone())
+    }
+
+    /// Asks another domain to close a user's sessions; it answers only where there are none.
+    fn close_away(&self, home: &DomainName, user: UserId, reference: Option<Box<str>>) {
+        let Some(entry) = &self.entry else { return };
+        let node = &self.worker.node;
+        if !links::close_away(node, home, user, entry.user, reference.clone(), &[]) {
+            let error = FrameError::new(
+                ErrorCode::Unavailable,
+                format!("{user} lives in {home}, which cannot be reached now; try again later"),
+            );
+            let _ = entry.post(ToSession::Refused(Box::new((error, reference))));
         }
     }
 

@@ -94,7 +94,7 @@ impl<S: Clone> Custody<S> {
         if pending.home.as_ref() != Some(&home) {
             pending.home = Some(home.clone());
         }
-        if waits {
+        if waits && pending.row == Row::None {
             self.park(ticket, home, cx);
             return;
         }
@@ -121,12 +121,13 @@ impl<S: Clone> Custody<S> {
                     self.open_window(ticket, cx);
                     return;
                 }
-                (Forwarding::Parked, _) => {
+                (Forwarding::Parked, Row::None) => {
                     self.park(ticket, home.clone(), cx);
                     return;
                 }
-                (Forwarding::Shut, Row::Queued(_) | Row::Guest { .. }) => return,
-                (Forwarding::Shut, Row::Stored(_)) => {
+                (_, Row::Queued(_) | Row::Guest { .. }) => return,
+                // Whoever hands over what is stored waits for it.
+                (_, Row::Stored(_)) => {
                     self.leave_stored_forward(ticket, cx);
                     return;
                 }

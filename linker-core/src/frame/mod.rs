@@ -6,5 +6,5 @@ mod server;
 
 pub use client::{AuthOptions, AuthRequest, ClientFrame};
 pub use fields::{Fields, read_bool, read_string, read_u64};
-pub(crate) use server::error_content;
+pub use server::error_content;
 pub use server::{AuthReply, ServerFrame};

@@ -131,7 +131,7 @@ impl ServerFrame {
 }
 
 /// The `data` of a RELIABLE `ERROR`, to be kept as an envelope's content.
-pub(crate) fn error_content(error: &FrameError) -> bytes::Bytes {
+pub fn error_content(error: &FrameError) -> bytes::Bytes {
     let mut out = BytesMut::with_capacity(128);
     put_json(
         &mut out,

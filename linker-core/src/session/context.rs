@@ -86,13 +86,8 @@ impl FrameContext<'_> {
             .parse()
             .map_err(|error| FrameError::user_id(field, text, error))?;
         match self.directory.check_recipient(&self.user, &to) {
-            Ok(Home::Here) => Ok(to),
-            Ok(Home::Away { domain, .. }) => Err(FrameError::new(
-                ErrorCode::Unavailable,
-                format!(
-                    "`{field}`: {to} lives in {domain}, and links to other domains are not built into this node yet"
-                ),
-            )),
+            // A domain that cannot be reached now is no fault of the sender's: the message waits.
+            Ok(Home::Here | Home::Away { .. }) => Ok(to),
             Err(error) => Err(FrameError::new(
                 ErrorCode::from(&error),
                 format!("`{field}`: {to}: {error}"),

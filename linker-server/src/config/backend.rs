@@ -124,6 +124,11 @@ fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<Secret, Wron
     }
 }
 
+/// The url of a RabbitMQ broker.
+pub(super) fn broker_url(text: &str, allowed: &str) -> Result<Secret, Wrong> {
+    whole_url(text, &["amqp", "amqps"], allowed)
+}
+
 /// Whether something stands between the scheme (and who logs in) and the path.
 fn has_host(text: &str) -> bool {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);

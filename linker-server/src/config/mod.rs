@@ -13,6 +13,7 @@ mod client_app;
 mod duration;
 mod jwt;
 mod limit;
+mod links;
 mod load;
 mod meta;
 mod mistake;
@@ -37,6 +38,7 @@ pub(crate) use byte_size::ByteSize;
 pub(crate) use check::bind_address;
 pub(crate) use client_app::ClientAppsConfig;
 pub(crate) use limit::{HeartbeatConfig, LimitsConfig};
+pub(crate) use links::LinksConfig;
 pub(crate) use load::{Overrides, load, telemetry};
 pub(crate) use meta::{MetaFile, MetaSource};
 pub(crate) use mistake::{Mistake, Mistakes, Place, Wrong};
@@ -61,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) meta: Option<MetaSource>,
     pub(crate) client_apps: ClientAppsConfig,
     pub(crate) reliable: ReliableConfig,
+    pub(crate) links: LinksConfig,
     pub(crate) limits: LimitsConfig,
     pub(crate) heartbeat: HeartbeatConfig,
     pub(crate) telemetry: TelemetryConfig,
@@ -79,7 +82,7 @@ impl Config {
         let client_apps = ClientAppsConfig::read(root, has_file, has_meta);
         let reliable = root.section("reliable", ReliableConfig::read);
         unbuilt::refuse_login(root);
-        unbuilt::refuse_links(root);
+        let links = LinksConfig::read(root);
         let limits = root.section("limits", LimitsConfig::read);
         let heartbeat = root.section("heartbeat", HeartbeatConfig::read);
         let telemetry = root.section("telemetry", TelemetryConfig::read);
@@ -92,6 +95,7 @@ impl Config {
             meta,
             client_apps,
             reliable,
+            links,
             limits,
             heartbeat,
             telemetry,

@@ -127,22 +127,67 @@ impl<'r> Section<'r> {
         let place = all
             .first()
             .map_or_else(|| self.place.clone(), |found| found.place.clone());
-        let mut layers = Vec::new();
-        for found in all {
-            match parsed(found.node).value {
-                Value::Mapping(entries) => layers.push(entries),
-                // `server:` with every line below it commented out.
-                Value::Null => {}
-                other => {
-                    let wrong = Wrong::new(
-                        format!("{} where keys are expected", other.kind()),
-                        "a mapping of keys to values",
-                    );
-                    self.reading.mistake(found.place, path.clone(), wrong);
+        let layers = all
+            .into_iter()
+            .filter_map(|found| self.entries_of(found, &path))
+            .collect();
+        Section::read_layers(self.reading, path, place, layers, read)
+    }
+
+    /// Reads the mapping `name`, whose keys are names that somebody has given to things; each of them is a section of its own.
+    pub(super) fn mapped<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&mut Section<'r>) -> T,
+    ) -> Vec<(String, Place, T)> {
+        let path = self.path_to(name);
+        let mut things: Vec<(String, Place, Vec<Vec<Entry>>)> = Vec::new();
+        for found in self.take_all(name) {
+            let Some(entries) = self.entries_of(found, &path) else {
+                continue;
+            };
+            for Entry { key, place, node } in entries {
+                let path = format!("{path}.{key}");
+                let found = Found {
+                    node,
+                    place: place.clone(),
+                };
+                let Some(layer) = self.entries_of(found, &path) else {
+                    continue;
+                };
+                let known = things
+                    .iter_mut()
+                    .find(|(known, _, _)| known.eq_ignore_ascii_case(&key));
+                match known {
+                    Some((_, _, layers)) => layers.push(layer),
+                    None => things.push((key, place, vec![layer])),
                 }
             }
         }
-        Section::read_layers(self.reading, path, place, layers, read)
+        let mut all = Vec::with_capacity(things.len());
+        for (key, place, layers) in things {
+            let path = format!("{path}.{key}");
+            let value = Section::read_layers(self.reading, path, place.clone(), layers, &mut read);
+            all.push((key, place, value));
+        }
+        all
+    }
+
+    /// The keys of a mapping; none of what is there but empty, and nothing of what is none.
+    fn entries_of(&self, found: Found, path: &str) -> Option<Vec<Entry>> {
+        match parsed(found.node).value {
+            Value::Mapping(entries) => Some(entries),
+            // `server:` with every line below it commented out.
+            Value::Null => Some(Vec::new()),
+            other => {
+                let wrong = Wrong::new(
+                    format!("{} where keys are expected", other.kind()),
+                    "a mapping of keys to values",
+                );
+                self.reading.mistake(found.place, path, wrong);
+                None
+            }
+        }
     }
 
     /// The value of `name` in the layer that wins, an explicit `null` included.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::duration;
 use super::mistake::Wrong;
 use super::reader::Section;
-use super::yaml::Value;
 
 const ABSENT: &str = "no such key";
 const LOGIN_EXPIRES_IN: Duration = Duration::from_secs(60 * 60);
@@ -23,18 +22,6 @@ pub(super) fn refuse_login(root: &mut Section<'_>) {
             Ok(text.parse() == Ok(LOGIN_PER_SECOND_PER_ADDRESS))
         });
     });
-}
-
-/// Refuses `links`.
-pub(super) fn refuse_links(root: &mut Section<'_>) {
-    if let Some(found) = root.find("links") {
-        let given = super::reader::parsed(found.node).value;
-        let is_empty =
-            matches!(&given, Value::Null) || matches!(&given, Value::Mapping(links) if links.is_empty());
-        if !is_empty {
-            root.wrong("links", Wrong::not_built("a link to another domain", ABSENT));
-        }
-    }
 }
 
 /// Refuses `server.tls`.

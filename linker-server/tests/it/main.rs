@@ -11,6 +11,7 @@ mod browser;
 mod cli;
 mod cluster;
 mod deploy;
+mod domains;
 mod faults;
 mod harness;
 mod http;

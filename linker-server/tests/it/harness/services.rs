@@ -28,3 +28,28 @@ pub(crate) fn host_of(url: &str) -> String {
     let host = authority.and_then(|authority| authority.rsplit('@').next());
     host.expect("a url").to_owned()
 }
+
+/// Removes what a domain has on a broker for good: its ingress.
+pub(crate) async fn clear_ingress(url: &str, domain: &str) {
+    use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+    let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await;
+    // A private broker may be gone, with all it had.
+    let Ok(connection) = connection else { return };
+    for kind in ["ingress", "fast"] {
+        for number in 0..4 {
+            let channel = connection.create_channel().await.expect("a channel");
+            let queue = format!("linker.{domain}.{kind}.{number}");
+            let deleted = channel
+                .queue_delete(queue.as_str().into(), QueueDeleteOptions::default())
+                .await;
+            deleted.expect("a queue can be deleted, be it there or not");
+        }
+    }
+    let channel = connection.create_channel().await.expect("a channel");
+    let exchange = format!("linker.{domain}.ingress");
+    let deleted = channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default());
+    deleted
+        .await
+        .expect("an exchange can be deleted, be it there or not");
+    let _ = connection.close(200, "done".into()).await;
+}

@@ -40,7 +40,7 @@ pub(crate) struct Cast {
     /// Users who read all the time, with replay.
     pub(crate) present: Vec<(&'static str, usize)>,
     /// Users who come in the end.
-    pub(crate) absent: Vec<&'static str>,
+    pub(crate) absent: Vec<(&'static str, usize)>,
     /// Whether order holds: not where a sender's node dies and others find what it had accepted a while later, nor where the registry did not know a reader for a while.
     pub(crate) ordered: bool,
     /// Whether all is confirmed in the end: not where a node that lives was taken for dead, and two have answered for one message.
@@ -53,7 +53,7 @@ impl Cast {
         Self {
             senders: vec![("ANZ-1", 0), ("ANZ-2", 1), ("XYZ-3", 0), ("XYZ-4", 1)],
             present: vec![("ANZ-11", 0), ("ANZ-12", 1)],
-            absent: vec!["ANZ-21"],
+            absent: vec![("ANZ-21", 0)],
             ordered: true,
             confirmed: true,
         }
@@ -79,23 +79,28 @@ impl Cast {
 /// Traffic that goes on until [`Traffic::settle`].
 pub(crate) struct Traffic {
     checker: Shared<Checker>,
-    doors: Shared<Vec<SocketAddr>>,
+    doors: Shared<Vec<Vec<SocketAddr>>>,
     phase: watch::Sender<Phase>,
     returns: watch::Sender<()>,
     senders: Vec<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
-    absent: Vec<&'static str>,
+    absent: Vec<(&'static str, usize)>,
     ordered: bool,
 }
 
 impl Traffic {
     /// To the nodes that let clients in at `doors`.
     pub(crate) fn start(doors: Vec<SocketAddr>, cast: Cast) -> Self {
+        Self::start_at(vec![doors], cast)
+    }
+
+    /// To nodes of several domains, by their doors; a user's home is its domain. With one domain it is the node preferred.
+    pub(crate) fn start_at(doors: Vec<Vec<SocketAddr>>, cast: Cast) -> Self {
         let recipients: Vec<&'static str> = cast
             .present
             .iter()
             .map(|(user, _)| *user)
-            .chain(cast.absent.iter().copied())
+            .chain(cast.absent.iter().map(|(user, _)| *user))
             .collect();
         let mut traffic = Self {
             checker: Arc::default(),
@@ -130,7 +135,12 @@ impl Traffic {
 
     /// A node was started again, and lets clients in elsewhere.
     pub(crate) fn moved(&self, node: usize, door: SocketAddr) {
-        self.doors.lock().unwrap()[node] = door;
+        self.doors.lock().unwrap()[0][node] = door;
+    }
+
+    /// A node was started again in one of several domains that have one node each.
+    pub(crate) fn moved_in(&self, domain: usize, door: SocketAddr) {
+        self.doors.lock().unwrap()[domain] = vec![door];
     }
 
     /// The connections of all who read end, and they come again.
@@ -150,8 +160,8 @@ impl Traffic {
     /// No more is sent; all that was sent is delivered and confirmed, and was so rightly. Answers how many messages were.
     pub(crate) async fn settle(mut self) -> usize {
         self.phase.send_replace(Phase::Settle);
-        for user in std::mem::take(&mut self.absent) {
-            self.read(user, 0);
+        for (user, home) in std::mem::take(&mut self.absent) {
+            self.read(user, home);
         }
         let settled = tokio::time::timeout(SETTLED_WITHIN, async {
             for sender in std::mem::take(&mut self.senders) {
@@ -182,10 +192,16 @@ impl Traffic {
     }
 
     fn entrance(&self, user: &'static str, home: usize) -> Entrance {
+        let domains = self.doors.lock().unwrap().len();
+        let (domain, at) = match domains {
+            1 => (0, home),
+            _ => (home, 0),
+        };
         Entrance {
             user,
             doors: Arc::clone(&self.doors),
-            at: home,
+            domain,
+            at,
             returns: self.returns.subscribe(),
         }
     }
@@ -209,7 +225,8 @@ impl Drop for Traffic {
 /// Where a user gets in.
 struct Entrance {
     user: &'static str,
-    doors: Shared<Vec<SocketAddr>>,
+    doors: Shared<Vec<Vec<SocketAddr>>>,
+    domain: usize,
     at: usize,
     returns: watch::Receiver<()>,
 }
@@ -219,7 +236,7 @@ impl Entrance {
     async fn login(&mut self, options: &Value) -> Client {
         loop {
             let door = {
-                let doors = self.doors.lock().unwrap();
+                let doors = &self.doors.lock().unwrap()[self.domain];
                 doors[self.at % doors.len()]
             };
             if let Ok(Some(client)) = tokio::time::timeout(LOGIN_WITHIN, self.try_at(door, options)).await {

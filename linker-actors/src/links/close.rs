@@ -1,0 +1,119 @@
+//! A master closes the sessions of a user who lives in another domain.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use linker_core::bus::BusFrame;
+use linker_core::code::{CloseCode, ErrorCode, FrameError};
+use linker_core::custody::{Origin, Submission};
+use linker_core::envelope::{Envelope, Feature, Kind};
+use linker_core::frame::error_content;
+use linker_core::id::{DomainName, MessageId, UserId};
+use linker_core::link::settling::left;
+use linker_core::port::slot_of;
+
+use crate::node::Node;
+use crate::router::RouterMail;
+
+/// Asks the user's domain to close all sessions of a user. Whether the question is on its way; it may be lost.
+pub(crate) fn close_away(
+    node: &Node,
+    home: &DomainName,
+    user: UserId,
+    master: UserId,
+    reference: Option<Box<str>>,
+    path: &[DomainName],
+) -> bool {
+    let own = node.directory().own_domain().clone();
+    let frame = BusFrame::CloseAway {
+        user,
+        master,
+        reference,
+        path: left(path, &own),
+    };
+    let hop = node.links.way(home).hop();
+    hop.is_some_and(|hop| hop.offer_frame(slot_of(&master, &user), &frame))
+}
+
+/// What another domain asks: done where the user lives here, passed on otherwise.
+pub(super) async fn on_close_away(
+    node: &Arc<Node>,
+    user: UserId,
+    master: UserId,
+    reference: Option<Box<str>>,
+    path: Vec<DomainName>,
+) {
+    let directory = Arc::clone(&node.directory());
+    let own = directory.own_domain();
+    match directory.home_of(&user) {
+        Some(home) if home != own => {
+            // FAST does not wait for tables to agree.
+            if !path.contains(own) {
+                close_away(node, home, user, master, reference, &path);
+            }
+            return;
+        }
+        _ => {}
+    }
+    let is_master = directory
+        .app_of(user.app())
+        .is_some_and(|app| app.is_master(&master));
+    if !is_master {
+        tracing::warn!(user.id = %user, "another domain wants a user closed for somebody who is not the master");
+        return;
+    }
+    let here = node.close_user(&user, CloseCode::ClosedByMaster);
+    let found = here + node.close_elsewhere(user, CloseCode::ClosedByMaster).await;
+    if found > 0 {
+        return;
+    }
+    let error = FrameError::new(ErrorCode::UserNotConnected, format!("{user} is not connected"));
+    let now = node.clock.now();
+    let answer = Envelope {
+        id: random_id(now.unix_ms),
+        kind: Kind::Refusal,
+        feature: Feature::Fast,
+        from: user,
+        to: master,
+        reference,
+        confirm: false,
+        timestamp_ms: now.unix_ms,
+        content: error_content(&error),
+        trail: None,
+    };
+    submit(node, answer).await;
+}
+
+fn random_id(unix_ms: u64) -> MessageId {
+    let random = crate::runtime::ids::random_u64().to_be_bytes();
+    let mut bytes = [0; 10];
+    bytes[..8].copy_from_slice(&random);
+    MessageId::new(unix_ms, bytes)
+}
+
+async fn submit(node: &Arc<Node>, envelope: Envelope) {
+    let submission = Submission {
+        envelope,
+        origin: Origin::Node,
+        accepted: false,
+    };
+    if let Some(router) = node.routers.recipient(0) {
+        let _ = router.send(RouterMail::Submit(Box::new(submission))).await;
+    }
+}
+
+/// What a domain that hears of a recipient it may not take a message for answers.
+pub(super) fn refusal_of(refused: &Envelope, error: &FrameError, unix_ms: u64) -> Envelope {
+    Envelope {
+        id: random_id(unix_ms),
+        kind: Kind::Refusal,
+        feature: Feature::Reliable,
+        from: refused.to,
+        to: refused.from,
+        reference: refused.reference.clone(),
+        confirm: false,
+        timestamp_ms: unix_ms,
+        content: Bytes::from(error_content(error)),
+        trail: None,
+    }
+}

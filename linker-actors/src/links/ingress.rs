@@ -1,0 +1,305 @@
+//! What comes in from other domains, on its way to the router.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use linker_core::bus::{Batch, BusFrame, decode_batch};
+use linker_core::clock::Now;
+use linker_core::code::{ErrorCode, FrameError};
+use linker_core::custody::{Origin, Submission};
+use linker_core::directory::RecipientError;
+use linker_core::envelope::{Envelope, Feature};
+use linker_core::link::Sequencer;
+use linker_core::link::settling::pause;
+use linker_core::port::{Arrival, IngressReceiver, LinkWay};
+use tokio::sync::mpsc;
+
+use super::close;
+use super::receipts::Owed;
+use crate::node::Node;
+use crate::router::{RouterMail, Target};
+
+/// Payloads that wait to be looked at. RELIABLE ones are bounded by the ingress itself; what of the others does not fit is dropped.
+const WAITING_MAX: usize = 4096;
+/// Messages that may wait for one that was sent before them.
+const HELD_MAX: usize = 1 << 16;
+const HELD_BYTES_MAX: usize = 64 << 20;
+/// How often undecodable payloads are logged, at most.
+const LOG_EVERY_MS: u64 = 60_000;
+
+enum Event {
+    Arrival(Arrival),
+    /// What came before is told again, here or to another node.
+    Lost,
+}
+
+/// The adapter's way to this node.
+pub(super) struct Inlet {
+    node: Arc<Node>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Inlet {
+    /// Looks at what comes in, on the backend's runtime.
+    pub(super) fn open(node: &Arc<Node>) -> Arc<Self> {
+        let (events, coming) = mpsc::channel(WAITING_MAX);
+        let reader = Reader {
+            node: Arc::clone(node),
+            sequencer: sequencer(node.clock.now()),
+            settling: BTreeMap::new(),
+            next: 0,
+            logged_at_ms: AtomicU64::new(0),
+        };
+        node.backend.spawn(reader.run(coming));
+        Arc::new(Self {
+            node: Arc::clone(node),
+            events,
+        })
+    }
+}
+
+impl IngressReceiver for Inlet {
+    fn receive(&self, arrival: Arrival) {
+        if arrival.receipt.is_some() && self.node.draining.load(Ordering::Acquire) {
+            // Unsigned, it goes to another node when this one has stopped.
+            return;
+        }
+        if self.events.try_send(Event::Arrival(arrival)).is_err() {
+            metrics::counter!("linker_ingress_overrun_total").increment(1);
+        }
+    }
+
+    fn connection(&self, lost: Option<String>) {
+        match lost {
+            Some(why) => {
+                tracing::warn!(error = %why, "other domains cannot reach this node");
+                let _ = self.events.try_send(Event::Lost);
+            }
+            None => tracing::info!("other domains can reach this node"),
+        }
+    }
+}
+
+/// A message, and whom a receipt is owed for it.
+struct Item {
+    envelope: Envelope,
+    owed: Arc<Owed>,
+}
+
+struct Reader {
+    node: Arc<Node>,
+    /// Messages for users of this domain that must not overtake one another.
+    sequencer: Sequencer<Item>,
+    /// Messages that have been here before, by when they go on.
+    settling: BTreeMap<(Duration, u64), Item>,
+    next: u64,
+    logged_at_ms: AtomicU64,
+}
+
+impl Reader {
+    async fn run(mut self, mut coming: mpsc::Receiver<Event>) {
+        loop {
+            let due = self.due();
+            let event = match due {
+                None => coming.recv().await,
+                Some(at) => match tokio::time::timeout_at(self.node.clock.instant(at), coming.recv()).await {
+                    Ok(event) => event,
+                    Err(_) => {
+                        self.let_go().await;
+                        continue;
+                    }
+                },
+            };
+            match event {
+                None => return,
+                Some(Event::Arrival(arrival)) => self.read(arrival).await,
+                Some(Event::Lost) => {
+                    self.sequencer = sequencer(self.node.clock.now());
+                    self.settling.clear();
+                }
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let settled = self.settling.first_key_value().map(|((at, _), _)| *at);
+        [self.sequencer.deadline(), settled].into_iter().flatten().min()
+    }
+
+    async fn let_go(&mut self) {
+        let now = self.node.clock.now().elapsed;
+        let mut items = Vec::new();
+        self.sequencer.due(now, &mut items);
+        while let Some(first) = self.settling.first_entry().filter(|first| first.key().0 <= now) {
+            items.push(first.remove());
+        }
+        self.submit(items).await;
+    }
+
+    async fn read(&mut self, arrival: Arrival) {
+        let batch = match decode_batch(arrival.payload) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.set_aside(&error.to_string());
+                if let Some(receipt) = arrival.receipt {
+                    receipt.sign();
+                }
+                return;
+            }
+        };
+        if let Some(broken) = &batch.first_broken {
+            self.set_aside(&format!("of {}: {broken}", batch.sender));
+        }
+        match arrival.way {
+            LinkWay::Reliable(_) => {
+                let messages = batch
+                    .frames
+                    .iter()
+                    .filter(|frame| matches!(frame, BusFrame::Deliver { .. }));
+                let owed = Owed::new(messages.count(), arrival.receipt);
+                self.read_reliable(batch, &owed).await;
+                owed.settle();
+            }
+            LinkWay::Fast(_) | LinkWay::States | LinkWay::Probe => self.read_others(batch).await,
+        }
+    }
+
+    async fn read_reliable(&mut self, batch: Batch, owed: &Arc<Owed>) {
+        let directory = Arc::clone(&self.node.directory());
+        let own = directory.own_domain();
+        let now = self.node.clock.now().elapsed;
+        let mut ready = Vec::with_capacity(batch.frames.len());
+        for frame in batch.frames {
+            // A neighbour is trusted for routing, and for nothing else: what nodes of one domain say to each other means nothing here.
+            let BusFrame::Deliver { envelope, .. } = frame else {
+                continue;
+            };
+            let envelope = copied(envelope);
+            let item = Item {
+                owed: Arc::clone(owed),
+                envelope,
+            };
+            let goes_on = directory
+                .home_of(&item.envelope.to)
+                .is_some_and(|home| home != own);
+            let trail = item.envelope.trail.as_deref();
+            if goes_on {
+                let path = trail.map_or(&[][..], |trail| &trail.path);
+                match pause(path, own) {
+                    None => ready.push(item),
+                    Some(wait) => {
+                        self.next += 1;
+                        self.settling.insert((now + wait, self.next), item);
+                    }
+                }
+            } else {
+                let after = trail.and_then(|trail| trail.after);
+                self.sequencer
+                    .accept(item.envelope.id, after, item, now, &mut ready);
+            }
+        }
+        self.submit(ready).await;
+    }
+
+    async fn read_others(&mut self, batch: Batch) {
+        let directory = Arc::clone(&self.node.directory());
+        let own = directory.own_domain();
+        let mut submissions = Vec::new();
+        for frame in batch.frames {
+            match frame {
+                BusFrame::Deliver { envelope, .. } if envelope.feature == Feature::Fast => {
+                    let been_here = envelope
+                        .trail
+                        .as_ref()
+                        .is_some_and(|trail| trail.path.contains(own));
+                    let goes_on = directory.home_of(&envelope.to).is_some_and(|home| home != own);
+                    // FAST does not wait for tables to agree.
+                    if !(been_here && goes_on) {
+                        submissions.push(Submission {
+                            envelope: copied(envelope),
+                            origin: Origin::Node,
+                            accepted: false,
+                        });
+                    }
+                }
+                BusFrame::LinkStates { from, states } => self.node.links.inputs.told(from, states),
+                BusFrame::CloseAway {
+                    user,
+                    master,
+                    reference,
+                    path,
+                } => close::on_close_away(&self.node, user, master, reference, path).await,
+                _ => {}
+            }
+        }
+        self.send(submissions).await;
+    }
+
+    /// Hands messages to the router, whose they are from then on.
+    async fn submit(&self, items: Vec<Item>) {
+        let mut submissions = Vec::with_capacity(items.len());
+        for Item { envelope, owed } in items {
+            let id = envelope.id;
+            if !self.node.links.receipts.owe(id, &owed) {
+                continue;
+            }
+            if self.node.custody.proven_lately().contains(&id) {
+                self.node.links.receipts.settle(&id);
+                continue;
+            }
+            submissions.push(Submission {
+                envelope: self.checked(envelope),
+                origin: Origin::Arrival(id),
+                accepted: false,
+            });
+        }
+        self.send(submissions).await;
+    }
+
+    /// The message, or what its author is to be told instead.
+    fn checked(&self, envelope: Envelope) -> Envelope {
+        let directory = self.node.directory();
+        let forbidden = Err(RecipientError::Forbidden);
+        let is_refused = envelope.kind.counts()
+            && directory.check_recipient(&envelope.from, &envelope.to).map(drop) == forbidden;
+        if !is_refused {
+            return envelope;
+        }
+        let text = format!("{}: {}", envelope.to, RecipientError::Forbidden);
+        let error = FrameError::new(ErrorCode::Forbidden, text);
+        close::refusal_of(&envelope, &error, self.node.clock.now().unix_ms)
+    }
+
+    async fn send(&self, submissions: Vec<Submission<Target>>) {
+        if submissions.is_empty() {
+            return;
+        }
+        if let Some(router) = self.node.routers.recipient(0) {
+            let _ = router.send(RouterMail::Arrivals(submissions)).await;
+        }
+    }
+
+    /// What cannot be read stops nothing.
+    fn set_aside(&self, error: &str) {
+        metrics::counter!("linker_bus_undecodable_total").increment(1);
+        let now = self.node.clock.now().unix_ms;
+        if self.logged_at_ms.load(Ordering::Relaxed) + LOG_EVERY_MS <= now {
+            self.logged_at_ms.store(now, Ordering::Relaxed);
+            tracing::warn!(error, "something came from another domain that cannot be read");
+        }
+    }
+}
+
+fn sequencer(now: Now) -> Sequencer<Item> {
+    Sequencer::new(HELD_MAX, HELD_BYTES_MAX, |item| item.envelope.cost(), now)
+}
+
+/// Not a slice of the batch, which it would keep alive.
+fn copied(envelope: Arc<Envelope>) -> Envelope {
+    let mut envelope = Arc::unwrap_or_clone(envelope);
+    envelope.content = Bytes::copy_from_slice(&envelope.content);
+    envelope
+}

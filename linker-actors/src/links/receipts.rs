@@ -1,0 +1,74 @@
+//! What came from neighbours and is not safe here yet: their ingress keeps it until it is.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use linker_core::id::MessageId;
+use linker_core::port::Receipt;
+
+/// A payload of which some messages are not safe yet.
+pub(super) struct Owed {
+    left: AtomicUsize,
+    receipt: Mutex<Option<Receipt>>,
+}
+
+impl Owed {
+    /// For so many messages, and one more, lest it is signed while they are still being looked at: see [`Owed::settle`].
+    pub(super) fn new(messages: usize, receipt: Option<Receipt>) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(messages + 1),
+            receipt: Mutex::new(receipt),
+        })
+    }
+
+    /// One of them is safe.
+    pub(super) fn settle(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(receipt) = receipt {
+                receipt.sign();
+            }
+        }
+    }
+}
+
+/// Whom a receipt is owed for each message. Bounded by what an ingress hands out unsigned.
+#[derive(Default)]
+pub(crate) struct Receipts {
+    of: Mutex<HashMap<MessageId, Vec<Arc<Owed>>>>,
+}
+
+impl Receipts {
+    fn of(&self) -> MutexGuard<'_, HashMap<MessageId, Vec<Arc<Owed>>>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a receipt is owed for a message. False when it came before and is not safe yet: then there is nothing else to do for it.
+    pub(super) fn owe(&self, id: MessageId, owed: &Arc<Owed>) -> bool {
+        match self.of().entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(vec![Arc::clone(owed)]);
+                true
+            }
+            Entry::Occupied(mut known) => {
+                known.get_mut().push(Arc::clone(owed));
+                false
+            }
+        }
+    }
+
+    /// The message is safe.
+    pub(crate) fn settle(&self, id: &MessageId) {
+        let owed = {
+            let mut of = self.of();
+            let owed = of.remove(id);
+            if of.is_empty() && of.capacity() > 1024 {
+                *of = HashMap::new();
+            }
+            owed
+        };
+        owed.iter().flatten().for_each(|owed| owed.settle());
+    }
+}

@@ -1,0 +1,6 @@
+//! Several domains, linked into a network.
+
+mod crossing;
+mod cuts;
+mod homes;
+mod load;
