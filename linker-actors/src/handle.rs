@@ -365,6 +365,12 @@ impl LinkerHandle {
         self.inner.node.sessions.len()
     }
 
+    /// The domains of the network and the links between them, as this node knows them.
+    pub fn domains(&self) -> Vec<crate::links::DomainReport> {
+        let node = &self.inner.node;
+        node.links.report(&node.directory())
+    }
+
     /// How the node does.
     pub fn health(&self) -> Health {
         Health {

@@ -62,7 +62,7 @@ pub use error::{SendError, SetDirectoryError, StartError};
 pub use handle::{Event, Events, Health, LinkerHandle, Outgoing, Receipt, SendState};
 pub use linker::Linker;
 pub use linker_core as core;
-pub use links::LinkReport;
+pub use links::{DomainReport, LinkReport, OwnLink};
 pub use message_type::{Caller, Handler, HandlerError, Reply};
 #[cfg(feature = "meta")]
 pub use meta::MetaServer;

@@ -14,7 +14,7 @@ mod start;
 mod states;
 mod way;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,7 +23,8 @@ use linker_core::custody::{Forwarding, Ticket};
 use linker_core::directory::Directory;
 use linker_core::envelope::Envelope;
 use linker_core::id::{DomainName, MessageId, NodeInstance};
-use linker_core::link::PairTails;
+use linker_core::link::{GateMode, PairTails};
+use linker_core::network::LinkDirection;
 use linker_core::port::{LINK_SLOTS, LinkMaker, slot_of};
 
 pub(crate) use close::close_away;
@@ -32,7 +33,7 @@ pub(crate) use start::{start, stop};
 
 use self::receipts::Receipts;
 use self::states::Inputs;
-use self::way::{Mode, Way};
+use self::way::Way;
 
 /// How this node reaches other domains, and they it.
 #[derive(Default)]
@@ -55,18 +56,38 @@ pub(crate) struct Links {
     pub(crate) receipts: Receipts,
     inputs: Inputs,
     strays: rehome::Strays,
+    /// The links that are down anywhere, as of the last look.
+    down_in_network: Mutex<HashSet<LinkDirection>>,
     /// Rows that wait in the store, by the domain they are for, as of the last look.
     backlog: Mutex<HashMap<DomainName, u64>>,
 }
 
-/// The state of a link, for people.
+/// A domain of the network and its links, as this node knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainReport {
+    /// Its name.
+    pub name: DomainName,
+    /// Its links to its neighbours, by name.
+    pub links: Vec<LinkReport>,
+}
+
+/// One direction of a link, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkReport {
     /// The neighbour.
     pub to: DomainName,
+    /// Whether anything can be handed over.
+    pub is_up: bool,
+    /// What is known only of this domain's own links.
+    pub own: Option<OwnLink>,
+}
+
+/// What a node knows of its own links besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnLink {
     /// Why nothing can be handed over; `None` while it is up.
     pub down: Option<String>,
-    /// Messages that wait for it in the store.
+    /// Messages of this domain that wait for it in the store.
     pub backlog: u64,
     /// Since when it is up or down, ms since the epoch.
     pub since_ms: u64,
@@ -84,6 +105,7 @@ impl Links {
             receipts: Receipts::default(),
             inputs: Inputs::default(),
             strays: rehome::Strays::default(),
+            down_in_network: Mutex::default(),
             backlog: Mutex::default(),
         }
     }
@@ -132,10 +154,10 @@ impl Links {
         epoch_of: impl FnOnce(&Neighbour) -> u64,
     ) -> Forwarding {
         let way = self.way(home);
-        match way.mode() {
-            Mode::Shut if !first => return Forwarding::Shut,
-            Mode::Parking if !first => return Forwarding::Parked,
-            Mode::Open | Mode::Shut | Mode::Parking => {}
+        match way.gate.mode() {
+            GateMode::Shut if !first => return Forwarding::Shut,
+            GateMode::Parking if !first => return Forwarding::Parked,
+            GateMode::Open | GateMode::Shut | GateMode::Parking => {}
         }
         let hop = way.hop();
         match hop {
@@ -153,7 +175,7 @@ impl Links {
     }
 
     pub(crate) fn divert(&self, home: &DomainName, anyhow: bool) -> bool {
-        self.way(home).divert(anyhow)
+        self.way(home).gate.divert(anyhow)
     }
 
     pub(crate) fn stored(&self, home: &DomainName) {
@@ -209,24 +231,54 @@ impl Links {
         down
     }
 
-    /// How the links of this node do, by neighbour.
-    pub(crate) fn report(&self, directory: &Directory) -> Vec<LinkReport> {
+    /// All domains and their links.
+    pub(crate) fn report(&self, directory: &Directory) -> Vec<DomainReport> {
+        let topology = directory.topology();
+        let own = directory.own_domain();
         let backlog = self.backlog_by_link(directory);
-        let names = directory.topology().neighbours(directory.own_domain());
-        let report = |to: &&DomainName| {
-            let waiting = backlog.get(*to).copied().unwrap_or_default();
-            let health = self.neighbour(to).map(|neighbour| neighbour.health());
+        let down = self
+            .down_in_network
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let link = |from: &DomainName, to: &DomainName| {
+            let own = (from == own).then(|| self.report_own(to, &backlog));
+            let direction = LinkDirection {
+                from: from.clone(),
+                to: to.clone(),
+            };
             LinkReport {
-                to: (*to).clone(),
-                down: match &health {
-                    Some(health) => health.down.clone(),
-                    None => Some("no url is known for it".into()),
+                to: to.clone(),
+                is_up: match &own {
+                    Some(own) => own.down.is_none(),
+                    None => !down.contains(&direction),
                 },
-                backlog: waiting,
-                since_ms: health.map_or(0, |health| health.since_ms),
+                own,
             }
         };
-        names.iter().map(report).collect()
+        let report = |name: &DomainName| {
+            let neighbours = topology.neighbours(name);
+            DomainReport {
+                links: neighbours.iter().map(|to| link(name, to)).collect(),
+                name: name.clone(),
+            }
+        };
+        topology
+            .domains()
+            .iter()
+            .map(|domain| report(&domain.name))
+            .collect()
+    }
+
+    fn report_own(&self, to: &DomainName, backlog: &HashMap<DomainName, u64>) -> OwnLink {
+        let health = self.neighbour(to).map(|neighbour| neighbour.health());
+        OwnLink {
+            down: match &health {
+                Some(health) => health.down.clone(),
+                None => Some("no url is known for it".into()),
+            },
+            backlog: backlog.get(to).copied().unwrap_or_default(),
+            since_ms: health.map_or(0, |health| health.since_ms),
+        }
     }
 
     /// What waits, by the neighbour that is next when all links are up.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linker_core::custody::AdoptedForward;
+use linker_core::link::{DrainStep, Draining, GateMode};
 use linker_core::port::{Store, TakeOver};
 use tokio::sync::oneshot;
 
 use super::neighbour::Neighbour;
-use super::way::{Mode, Way};
+use super::way::Way;
 use super::{as_owner, others};
 use crate::node::Node;
 use crate::router::RouterMail;
@@ -28,7 +29,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way>) {
     let pump = Pump { node, store, way };
     loop {
-        if pump.way.mode() != Mode::Open && pump.hop().is_some() {
+        if pump.way.gate.mode() != GateMode::Open && pump.hop().is_some() {
             match pump.drain().await {
                 Drained::Open | Drained::NoWay => {}
                 Drained::Away => tokio::time::sleep(ASK_AGAIN).await,
@@ -53,43 +54,25 @@ struct Pump {
     way: Arc<Way>,
 }
 
-/// From the oldest row to the newest.
-#[derive(Default)]
-struct Pass {
-    after_seq: u64,
-    handed: usize,
-    /// Something was just being stored when it began: it may have passed that by.
-    is_unsure: bool,
-}
-
 impl Pump {
     fn hop(&self) -> Option<Arc<Neighbour>> {
         self.way.hop().filter(|hop| hop.is_up())
     }
 
-    fn pass(&self) -> Pass {
-        Pass {
-            is_unsure: self.way.is_being_diverted(),
-            ..Pass::default()
-        }
-    }
-
     async fn drain(&self) -> Drained {
-        let mut pass = self.pass();
-        // Whether the pass began when nothing more could come behind it.
-        let mut is_last = false;
+        let mut draining = Draining::begin(&self.way.gate);
         loop {
             let Some(hop) = self.hop() else {
                 return Drained::NoWay;
             };
-            if !self.has_room(&hop, LOAD_MAX).await {
+            if !self.has_room(&hop).await {
                 continue;
             }
             let request = TakeOver {
                 node: as_owner(&self.node),
                 spared: others(&self.node),
                 home: Some(self.way.home.clone()),
-                after_seq: pass.after_seq,
+                after_seq: draining.after_seq(),
                 max_rows: PAGE_ROWS,
                 max_bytes: PAGE_BYTES,
             };
@@ -97,50 +80,33 @@ impl Pump {
                 return Drained::Away;
             };
             let exhausted = page.exhausted;
-            if !page.rows.is_empty() {
-                let Some(adopted) = self.hand_over(page.rows).await else {
-                    return Drained::Away;
-                };
-                pass.handed += adopted.handed;
-                pass.after_seq = adopted.last_seq.unwrap_or(pass.after_seq);
-                if adopted.stopped {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                    continue;
-                }
-            }
-            if !exhausted {
-                continue;
-            }
-            match self.way.mode() {
-                Mode::Open => return Drained::Open,
-                // What is under way is read over again by the last pass.
-                Mode::Shut if !self.has_room(&hop, LOAD_LITTLE).await => continue,
-                Mode::Shut => {
-                    is_last = self.way.park();
-                    pass = self.pass();
-                }
-                Mode::Parking if is_last && pass.handed == 0 && !pass.is_unsure && self.way.open() => {
+            let adopted = match page.rows.is_empty() {
+                true => Some(AdoptedForward::default()),
+                false => self.hand_over(page.rows).await,
+            };
+            let Some(adopted) = adopted else {
+                return Drained::Away;
+            };
+            let is_light = hop.load() <= LOAD_LITTLE;
+            match draining.on_page(&self.way.gate, adopted, exhausted, is_light) {
+                DrainStep::Page(_) => {}
+                DrainStep::PageSoon(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                DrainStep::Done => return Drained::Open,
+                DrainStep::Opened => {
                     self.tell_open().await;
                     return Drained::Open;
-                }
-                Mode::Parking => {
-                    is_last = true;
-                    if pass.is_unsure {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    pass = self.pass();
                 }
             }
         }
     }
 
     /// Waits for the neighbour to confirm some of what it has. False when there is still too much after a while.
-    async fn has_room(&self, hop: &Neighbour, load_max: usize) -> bool {
-        if hop.load() <= load_max {
+    async fn has_room(&self, hop: &Neighbour) -> bool {
+        if hop.load() <= LOAD_MAX {
             return true;
         }
         let _ = tokio::time::timeout(LOOK_AGAIN, hop.room()).await;
-        hop.load() <= load_max
+        hop.load() <= LOAD_MAX
     }
 
     async fn hand_over(&self, rows: Vec<linker_core::port::StoredRow>) -> Option<AdoptedForward> {

@@ -268,6 +268,12 @@ impl Keeper {
             }
             way.set_hop(hop);
         }
+        *self
+            .node
+            .links
+            .down_in_network
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = down;
     }
 
     /// Whether this node, of those of its domain, is the one that speaks for it; or to this neighbour.
@@ -330,11 +336,12 @@ impl Keeper {
         };
         let links = &self.node.links;
         *links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog.into_iter().collect();
-        for report in links.report(directory) {
-            let up = if report.down.is_none() { 1.0 } else { 0.0 };
-            metrics::gauge!("linker_link_up", "domain" => report.to.to_string()).set(up);
-            metrics::gauge!("linker_link_backlog", "domain" => report.to.to_string())
-                .set(report.backlog as f64);
+        let backlog = links.backlog_by_link(directory);
+        for to in directory.topology().neighbours(directory.own_domain()) {
+            let own = links.report_own(to, &backlog);
+            let up = if own.down.is_none() { 1.0 } else { 0.0 };
+            metrics::gauge!("linker_link_up", "domain" => to.to_string()).set(up);
+            metrics::gauge!("linker_link_backlog", "domain" => to.to_string()).set(own.backlog as f64);
         }
     }
 }

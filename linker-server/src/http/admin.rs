@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use linker_actors::LinkerHandle;
+use linker_actors::{DomainReport, LinkReport, LinkerHandle};
 use serde_json::{Map, Value, json};
 use tracing_actix_web::TracingLogger;
 
@@ -23,6 +23,26 @@ struct Admin {
     process: metrics_process::Collector,
     /// Needed for the metrics, where they are guarded.
     metrics_token: Option<Secret>,
+    /// Needed for the API, where there is one.
+    api_token: Option<Secret>,
+}
+
+impl Admin {
+    /// The answer to who does not bear the token that is needed.
+    fn refusal(&self, token: Option<&Secret>, request: &HttpRequest, what: &str) -> Option<HttpResponse> {
+        if token.is_none_or(|token| bears(request, token)) {
+            return None;
+        }
+        let detail = format!("{what} need `Authorization: Bearer` with server.adminToken");
+        let problem =
+            json!({"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": detail});
+        Some(
+            HttpResponse::Unauthorized()
+                .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+                .content_type("application/problem+json")
+                .json(problem),
+        )
+    }
 }
 
 /// Serves the admin port on a thread of its own.
@@ -47,6 +67,7 @@ pub(crate) fn start(
         telemetry,
         process,
         metrics_token,
+        api_token: config.admin_token.clone(),
     });
     let server = HttpServer::new(move || {
         App::new()
@@ -55,6 +76,7 @@ pub(crate) fn start(
             .route("/health/live", web::get().to(live))
             .route("/health/ready", web::get().to(ready))
             .route("/metrics", web::get().to(metrics))
+            .route("/api/v1/domains", web::get().to(domains))
     });
     Ok(server
         .workers(1)
@@ -87,17 +109,35 @@ async fn ready(admin: web::Data<Admin>) -> HttpResponse {
     }
 }
 
+/// Domains, links, their state and backlog.
+async fn domains(admin: web::Data<Admin>, request: HttpRequest) -> HttpResponse {
+    if let Some(refused) = admin.refusal(admin.api_token.as_ref(), &request, "the API") {
+        return refused;
+    }
+    let link = |link: &LinkReport| {
+        let state = if link.is_up { "up" } else { "down" };
+        let mut shown = json!({"to": link.to, "state": state});
+        if let (Some(own), Value::Object(shown)) = (&link.own, &mut shown) {
+            shown.insert("backlog".into(), own.backlog.into());
+            shown.insert("since".into(), own.since_ms.into());
+            if let Some(why) = &own.down {
+                shown.insert("reason".into(), why.as_str().into());
+            }
+        }
+        shown
+    };
+    let domains = admin.linker.domains();
+    let domain = |domain: &DomainReport| {
+        let links: Vec<Value> = domain.links.iter().map(link).collect();
+        json!({"name": domain.name, "links": links})
+    };
+    let domains: Vec<Value> = domains.iter().map(domain).collect();
+    HttpResponse::Ok().json(domains)
+}
+
 async fn metrics(admin: web::Data<Admin>, request: HttpRequest) -> HttpResponse {
-    if let Some(token) = &admin.metrics_token
-        && !bears(&request, token)
-    {
-        return HttpResponse::Unauthorized()
-            .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
-            .content_type("application/problem+json")
-            .json(
-                json!({"type": "about:blank", "title": "Unauthorized", "status": 401,
-                "detail": "the metrics need `Authorization: Bearer` with server.adminToken"}),
-            );
+    if let Some(refused) = admin.refusal(admin.metrics_token.as_ref(), &request, "the metrics") {
+        return refused;
     }
     admin.linker.refresh_gauges().await;
     admin.process.collect();
