@@ -12,6 +12,7 @@ mod peers;
 pub(crate) mod rescue;
 mod settings;
 mod start;
+pub(crate) mod turns;
 mod whereabouts;
 
 use std::sync::Arc;
