@@ -82,6 +82,7 @@ static INSTANCES: AtomicU64 = AtomicU64::new(0);
 impl Node {
     pub(crate) fn new(parts: NodeParts) -> Arc<Self> {
         let config = parts.config;
+        let shared = parts.cluster.is_some();
         Arc::new(Self {
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             me: parts.me,
@@ -95,7 +96,7 @@ impl Node {
             custody: parts.custody,
             sessions: SessionTable::new(),
             routers: Routers::default(),
-            fetch_turns: FetchTurns::default(),
+            fetch_turns: FetchTurns::new(shared),
             admission: Admission::new(
                 &config.allowed_origins,
                 config.max_connections,

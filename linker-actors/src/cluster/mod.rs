@@ -3,6 +3,7 @@
 //! Nothing here decides what becomes of a message: routers do, by `linker_core::custody`. See ARCHITECTURE.md, "Several nodes".
 
 mod arrivals;
+mod closings;
 mod faults;
 mod inbox;
 mod members;
@@ -12,6 +13,7 @@ mod peers;
 pub(crate) mod rescue;
 mod settings;
 mod start;
+pub(crate) mod turns;
 mod whereabouts;
 
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use linker_core::bus::BusFrame;
 use linker_core::code::CloseCode;
 use linker_core::id::{NodeInstance, SessionId, UserId};
-use linker_core::port::{Bus, Presence, SessionRef};
+use linker_core::port::{Bus, Presence};
 
 pub(crate) use faults::take_over as take_over_faults;
 pub(crate) use inbox::PeerFrame;
@@ -30,6 +32,7 @@ pub(crate) use settings::settings_in_common;
 pub(crate) use start::start;
 pub(crate) use whereabouts::Located;
 
+use closings::Closings;
 use peers::Peers;
 use whereabouts::Whereabouts;
 
@@ -42,6 +45,7 @@ pub(crate) struct Cluster {
     pub(crate) presence: Arc<dyn Presence>,
     pub(crate) peers: Peers,
     pub(crate) whereabouts: Arc<Whereabouts>,
+    closings: Closings,
     /// Nobody can tell where a user is.
     presence_away: AtomicBool,
     /// The node has left the domain. Held while it beats, so that no beat comes after that.
@@ -57,6 +61,7 @@ impl Cluster {
             presence,
             peers: Peers::default(),
             whereabouts,
+            closings: Closings::default(),
             presence_away: AtomicBool::new(false),
             left: tokio::sync::Mutex::default(),
         }
@@ -128,20 +133,6 @@ impl Cluster {
     pub(crate) fn rescan(&self, user: UserId) {
         for peer in self.peers.all() {
             peer.tell(&BusFrame::Rescan { users: vec![user] });
-        }
-    }
-
-    /// Closes sessions on other nodes.
-    pub(crate) fn close(node: &Arc<Node>, sessions: &[SessionRef], code: CloseCode) {
-        for session in sessions {
-            // Also one that this node hears of for the first time.
-            if let Some(peer) = Self::peer(node, &session.node) {
-                peer.tell(&BusFrame::Close {
-                    user: session.user,
-                    session: Some(session.session),
-                    code: code.number(),
-                });
-            }
         }
     }
 }

@@ -187,7 +187,7 @@ impl PresenceActor {
         let node = &self.node;
         self.evicted.retain(|evicted| {
             if evicted.node != node.me {
-                Cluster::close(node, std::slice::from_ref(evicted), CloseCode::Replaced);
+                Cluster::close_evicted(node, std::slice::from_ref(evicted), CloseCode::Replaced);
                 return false;
             }
             if unposted.contains(&evicted.session) {

@@ -15,7 +15,7 @@ mod table;
 pub(crate) mod upgraded;
 
 pub(crate) use entry::SessionEntry;
-pub(crate) use fetch_turns::FetchTurns;
+pub(crate) use fetch_turns::{FetchTurn, FetchTurns};
 pub(crate) use handshake::{Admission, Admitted};
 pub(crate) use messages::{Registration, ToSession};
 pub(crate) use table::SessionTable;

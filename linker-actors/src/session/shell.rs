@@ -16,6 +16,7 @@ use linker_core::session::{Draft, Session, SessionContext, SessionEffect, Sessio
 
 use super::elders::Elders;
 use super::{Admitted, SessionEntry, ToSession};
+use crate::cluster::turns;
 use crate::links;
 use crate::router::Target;
 use crate::runtime::guard;
@@ -286,7 +287,7 @@ impl SessionShell {
                 let turn = self
                     .entry
                     .as_ref()
-                    .is_some_and(|entry| self.worker.node.fetch_turns.acquire(entry));
+                    .is_some_and(|entry| turns::acquire(&self.worker.node, entry));
                 if turn {
                     self.input(effects, Session::on_fetch_granted);
                 }

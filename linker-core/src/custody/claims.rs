@@ -25,6 +25,12 @@ enum Claim {
     Deleted(Duration),
 }
 
+impl Claim {
+    fn is_in_hands(&self) -> bool {
+        matches!(self, Self::Held | Self::Adopted(_))
+    }
+}
+
 /// What came of trying to take a row that a page showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
@@ -143,6 +149,20 @@ impl Claims {
                 taken.map(|(id, _)| *id).collect()
             })
             .unwrap_or_default()
+    }
+
+    /// Rows of a user that somebody has, or whose removal is on its way.
+    pub fn in_hands(&self, user: &UserId) -> Vec<MessageId> {
+        let rows = self.of.get(user).into_iter().flatten();
+        rows.filter(|(_, claim)| claim.is_in_hands())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Keeps those of these rows that [`Claims::in_hands`] would still name.
+    pub fn keep_in_hands(&self, user: &UserId, ids: &mut Vec<MessageId>) {
+        let rows = self.of.get(user);
+        ids.retain(|id| rows.and_then(|rows| rows.get(id)).is_some_and(Claim::is_in_hands));
     }
 
     /// Whether a row of this user is being written, here or by another node, and nobody has it: what is sent to the user before it overtakes it.

@@ -17,7 +17,7 @@ pub use link::{
 };
 pub use presence::{
     Cluster, NODE_TIMEOUT, NodeRecord, NodeState, Presence, PresenceError, PresenceWatcher, Reconciled,
-    Registered, SessionRef,
+    Registered, SessionRef, TURN_ASK_TIME, TURN_TIME, Turn,
 };
 pub use store::{
     CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store, StoreBatch,

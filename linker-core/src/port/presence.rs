@@ -79,6 +79,18 @@ pub struct Reconciled {
     pub back: Vec<UserId>,
 }
 
+/// Whose turn it is to serve fetches of a user, as the node that asks is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// That node's, for [`TURN_TIME`] from now on.
+    Ours {
+        /// Another node waits for it, and is next.
+        wanted: bool,
+    },
+    /// Another node's.
+    Theirs,
+}
+
 /// Told of what changes in the registry, by whomever. Called on the adapter's own tasks: it must not block.
 pub trait PresenceWatcher: Send + Sync + 'static {
     /// The sessions of these users changed.
@@ -145,6 +157,13 @@ pub trait Presence: Send + Sync + 'static {
         sessions: Vec<SessionRef>,
     ) -> BoxFuture<'_, Result<Reconciled, PresenceError>>;
 
+    /// This node wants to serve fetches of a user, or goes on doing so. Whoever is first told [`Turn::Theirs`] is next, for [`TURN_ASK_TIME`] after it
+    /// has last asked. Turns are no sessions: watchers are not told of them.
+    fn begin_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<Turn, PresenceError>>;
+
+    /// This node serves no fetches of this user any more, nor waits to. Of other nodes' turns nothing is changed.
+    fn end_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>>;
+
     /// From now on tells `watcher` what changes, as soon as the registry knows, and also of this node's own changes. When a beat shows that a node died
     /// or came back, all has changed. A lookup that was under way when a change was told may have been answered before it.
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>);
@@ -152,3 +171,9 @@ pub trait Presence: Send + Sync + 'static {
 
 /// A node that did not beat for so long is dead.
 pub const NODE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A node's turn to serve fetches of a user is over after this, unless it asks again: so long a node that died with it keeps others waiting.
+pub const TURN_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A node that waits for its turn and does not ask again for so long waits no more.
+pub const TURN_ASK_TIME: std::time::Duration = std::time::Duration::from_secs(1);

@@ -55,6 +55,8 @@ struct State {
     own: Option<(NodeInstance, Arc<Inbox>)>,
     /// Payloads sent are taken and lost.
     losing: bool,
+    /// How many were.
+    lost: u64,
 }
 
 impl MemoryBus {
@@ -85,15 +87,23 @@ impl MemoryBus {
         lock(&self.state).losing = losing;
     }
 
+    /// How many payloads that this node sent were lost that way.
+    pub fn lost(&self) -> u64 {
+        lock(&self.state).lost
+    }
+
     fn hand_over(&self, to: NodeInstance, payload: Bytes) -> Result<(), BusError> {
         let away = |why: &str| Err(BusError::Away(why.into()));
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         match &state.own {
             _ if payload.len() > PAYLOAD_MAX => return Err(BusError::TooLarge(payload.len())),
             _ if state.closed => return away("this node has closed its inbox"),
             _ if *self.cut.borrow() => return away("the bus was cut off"),
             None => return away("this node has no inbox yet"),
-            Some(_) if state.losing => return Ok(()),
+            Some(_) if state.losing => {
+                state.lost += 1;
+                return Ok(());
+            }
             Some(_) => {}
         }
         let inbox = self.hub.lock().get(&to).map(Arc::clone);

@@ -37,6 +37,16 @@ impl Keys {
         format!("linker:{{{}:u:{user}}}", self.domain)
     }
 
+    /// The node that serves a user's fetches. Not among the keys of which Redis tells when they change.
+    pub(super) fn turn(&self, user: &UserId) -> String {
+        format!("linker:{{{}:turn:{user}}}", self.domain)
+    }
+
+    /// The node that does so next.
+    pub(super) fn next_turn(&self, user: &UserId) -> String {
+        format!("{}:next", self.turn(user))
+    }
+
     /// What the keys of all users' sessions begin with.
     pub(super) fn sessions_prefix(&self) -> String {
         format!("linker:{{{}:u:", self.domain)

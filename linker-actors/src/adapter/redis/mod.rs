@@ -27,6 +27,7 @@ mod register;
 mod scripts;
 mod sweep;
 mod tracking;
+mod turns;
 
 pub use open::RedisOptions;
 pub use presence::RedisPresence;

@@ -9,7 +9,7 @@ use deadpool_redis::redis::Client;
 use linker_core::id::{NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, Cluster, NodeRecord, Presence, PresenceError, PresenceWatcher, Reconciled, Registered,
-    SessionRef,
+    SessionRef, Turn,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -208,6 +208,14 @@ impl Presence for RedisPresence {
         sessions: Vec<SessionRef>,
     ) -> BoxFuture<'_, Result<Reconciled, PresenceError>> {
         Box::pin(self.registry.reconcile(node, sessions))
+    }
+
+    fn begin_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<Turn, PresenceError>> {
+        Box::pin(self.registry.begin_turn(user, node))
+    }
+
+    fn end_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>> {
+        Box::pin(self.registry.end_turn(user, node))
     }
 
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {

@@ -9,6 +9,8 @@ pub(super) struct Scripts {
     pub(super) beat: Source,
     pub(super) leave: Source,
     pub(super) remains: Source,
+    pub(super) begin_turn: Source,
+    pub(super) end_turn: Source,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,8 @@ impl Scripts {
             beat: Source::new(include_str!("scripts/beat.lua")),
             leave: Source::new(include_str!("scripts/leave.lua")),
             remains: Source::new(include_str!("scripts/remains.lua")),
+            begin_turn: Source::new(include_str!("scripts/begin_turn.lua")),
+            end_turn: Source::new(include_str!("scripts/end_turn.lua")),
         }
     }
 
@@ -50,6 +54,8 @@ impl Scripts {
             &self.beat,
             &self.leave,
             &self.remains,
+            &self.begin_turn,
+            &self.end_turn,
         ];
         all.into_iter().map(|source| {
             let mut load = cmd("SCRIPT");

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use linker_actors::core::code::CloseCode;
 use serde_json::json;
 
-use super::{Domain, in_order, references};
-use crate::harness::{Client, fast, message, referenced};
+use super::{Domain, Member, in_order, references};
+use crate::harness::{Client, WAIT, eventually, fast, message, referenced, user};
 
 async fn greet(sender: &mut Client, to: &str) {
     sender.delivery_fence(to, "greeting").await;
@@ -132,4 +133,43 @@ async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
         confirmed.insert(sender.expect("MESSAGE_CONFIRMATION").await["data"]["reference"].to_string());
     }
     domain.await_rows("ANZ-2", 0).await;
+}
+
+/// Until the bus has lost something that this node sent since it has lost so much.
+async fn await_loss(of: &Member, before: u64) {
+    let lost = async || (of.bus.lost() > before).then_some(());
+    eventually("the word is lost", WAIT, lost).await;
+}
+
+#[tokio::test]
+async fn a_close_that_the_bus_lost_is_repeated() {
+    let domain = Domain::new();
+    let (a, b) = domain.two().await;
+    let mut closed = Client::login(&b, "ANZ-2").await;
+    let mut spared = Client::login(&b, "ANZ-3").await;
+    a.bus.lose(true);
+    assert_eq!(a.handle.close(&user("ANZ-2")).await, 1);
+    await_loss(&a, 0).await;
+    await_loss(&a, a.bus.lost()).await;
+    closed.expect_quiet().await;
+    a.bus.lose(false);
+    assert_eq!(closed.closed().await, Some(CloseCode::ClosedByMaster.number()));
+    // One that comes later is another.
+    let mut back = Client::login(&b, "ANZ-2").await;
+    back.expect_quiet().await;
+    spared.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn a_session_learns_that_it_was_replaced_though_the_bus_lost_that() {
+    let domain = Domain::with_sessions_per_user(1);
+    let (a, b) = domain.two().await;
+    let mut oldest = Client::login(&a, "ANZ-1").await;
+    b.bus.lose(true);
+    let mut newest = Client::login(&b, "ANZ-1").await;
+    await_loss(&b, 0).await;
+    oldest.expect_quiet().await;
+    b.bus.lose(false);
+    assert_eq!(oldest.closed().await, Some(CloseCode::Replaced.number()));
+    newest.expect_quiet().await;
 }

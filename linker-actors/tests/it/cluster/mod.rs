@@ -6,6 +6,7 @@ mod death;
 mod domain;
 mod drain;
 mod exchange;
+mod fetch_turns;
 mod group;
 mod moving;
 mod presence_faults;

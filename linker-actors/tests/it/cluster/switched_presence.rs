@@ -7,7 +7,7 @@ use linker_actors::adapter::memory::MemoryPresence;
 use linker_actors::core::id::{NodeInstance, UserId};
 use linker_actors::core::port::{
     BoxFuture, Cluster, NodeRecord, Presence, PresenceError, PresenceWatcher, Reconciled, Registered,
-    SessionRef,
+    SessionRef, Turn,
 };
 
 /// The domain's registry, as all nodes see it.
@@ -83,6 +83,14 @@ impl Presence for SwitchedPresence {
         sessions: Vec<SessionRef>,
     ) -> BoxFuture<'_, Result<Reconciled, PresenceError>> {
         self.ask(self.registry.reconcile(node, sessions))
+    }
+
+    fn begin_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<Turn, PresenceError>> {
+        self.ask(self.registry.begin_turn(user, node))
+    }
+
+    fn end_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>> {
+        self.ask(self.registry.end_turn(user, node))
     }
 
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {

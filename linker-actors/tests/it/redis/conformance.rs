@@ -57,6 +57,7 @@ mod one_slot {
         law::a_swept_node_comes_back(&domain()).await;
         law::reconciling_removes_what_is_no_session(&domain()).await;
         law::watchers_learn_of_changes_by_others(&domain()).await;
+        law::who_waits_for_a_turn_is_next(&domain()).await;
 
         let mut across = cmd("EVAL");
         across

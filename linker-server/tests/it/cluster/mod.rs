@@ -1,6 +1,7 @@
 //! Several nodes of one domain.
 
 mod bad_input;
+mod fetching;
 mod frozen;
 mod kill9;
 mod local;

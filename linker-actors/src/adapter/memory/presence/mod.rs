@@ -1,6 +1,7 @@
 //! The registry of sessions in the process: of a domain of one node, or of several nodes that run in one process.
 
 mod registry;
+mod turns;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use linker_core::id::{NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, Cluster, NODE_TIMEOUT, NodeRecord, Presence, PresenceError, PresenceWatcher, Reconciled,
-    Registered, SessionRef,
+    Registered, SessionRef, Turn,
 };
 
 use registry::Registry;
@@ -178,6 +179,19 @@ impl Presence for MemoryPresence {
         sessions: Vec<SessionRef>,
     ) -> BoxFuture<'_, Result<Reconciled, PresenceError>> {
         Box::pin(async move { Ok(self.with(|registry, _| registry.reconcile(&node, sessions))) })
+    }
+
+    fn begin_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<Turn, PresenceError>> {
+        let turn = match self.node_timeout {
+            None => Turn::Ours { wanted: false },
+            Some(_) => self.registry().turns.begin(user, node, Instant::now()),
+        };
+        Box::pin(std::future::ready(Ok(turn)))
+    }
+
+    fn end_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>> {
+        self.registry().turns.end(&user, &node);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {

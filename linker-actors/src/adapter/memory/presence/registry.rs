@@ -7,6 +7,7 @@ use linker_core::id::{NodeInstance, NodeName, UserId};
 use linker_core::port::{Cluster, NodeRecord, PresenceError, Reconciled, Registered, SessionRef};
 
 use super::Change;
+use super::turns::Turns;
 
 #[derive(Debug, Default)]
 pub(super) struct Registry {
@@ -17,6 +18,7 @@ pub(super) struct Registry {
     seen: Vec<NodeInstance>,
     /// Runs of which something was swept, the newest of each name.
     swept: HashMap<NodeName, u64>,
+    pub(super) turns: Turns,
 }
 
 #[derive(Debug)]
@@ -165,6 +167,7 @@ impl Registry {
             return (Err(error), Change::None);
         }
         self.beats.retain(|_, beat| alive.beats(beat));
+        self.turns.forget_old(alive.now);
         let nodes: Vec<NodeRecord> = self.beats.values().map(|beat| beat.record.clone()).collect();
         let living: Vec<NodeInstance> = nodes.iter().map(|record| record.node.clone()).collect();
         let change = if living == self.seen {

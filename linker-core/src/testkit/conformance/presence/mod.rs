@@ -9,12 +9,14 @@ mod domain;
 mod nodes;
 mod reconciling;
 mod sweeping;
+mod turns;
 mod watching;
 
 pub use domain::SharedRegistry;
 pub use nodes::*;
 pub use reconciling::*;
 pub use sweeping::*;
+pub use turns::*;
 pub use watching::*;
 
 /// Nodes that the laws use, from 0.
@@ -41,6 +43,7 @@ macro_rules! presence_conformance {
             equal_session_numbers_of_two_nodes_are_two_sessions
             entries_are_counted_over_all_users
             empty_calls_are_answered_empty
+            a_turn_that_nobody_else_wants_is_had_at_once
         }
     };
     (@each #[$test:meta] => $fixture:expr; $($law:ident)*) => {$(
@@ -84,6 +87,13 @@ macro_rules! shared_presence_conformance {
             watchers_learn_of_sweeping
             watchers_learn_of_a_death
             watchers_learn_that_all_was_lost
+            a_turn_is_one_nodes_at_a_time
+            who_waits_for_a_turn_is_next
+            a_turn_is_ended_by_who_has_it
+            who_waits_no_more_is_not_next
+            turns_of_several_users_are_apart
+            a_turn_is_lost_with_the_registry
+            watchers_are_not_told_of_turns
         }
     };
 }

@@ -153,3 +153,18 @@ pub async fn watchers_learn_that_all_was_lost<D: SharedRegistry + ?Sized>(domain
     domain.empty().await;
     told.until("all was lost", |told| told.times(1) > before).await;
 }
+
+/// Nothing that is looked up changes by them.
+pub async fn watchers_are_not_told_of_turns<D: SharedRegistry + ?Sized>(domain: &D) {
+    let (one, other) = (domain.adapter().await, domain.adapter().await);
+    taken(other.join(node_record(2)).await);
+    let told = Arc::new(Told::default());
+    one.watch(Arc::clone(&told) as _);
+    taken(other.begin_turn(user(1), node(2)).await);
+    taken(other.begin_turn(user(1), node(3)).await);
+    taken(other.end_turn(user(1), node(2)).await);
+    register(&*other, &[session(2, 2, 1)]).await;
+    told.until("a session came", |told| told.times(2) > told.all())
+        .await;
+    assert_eq!(told.times(1), told.all());
+}
