@@ -112,6 +112,12 @@ function showUsers() {
   }));
 }
 
+/** Said of every server but the page's own: after a move, or when another one was typed in. */
+function whereabouts(url) {
+  const { host } = new URL(url, location.href);
+  return host === location.host ? '' : ` at ${host}`;
+}
+
 function showState(text) {
   const { state = 'idle', userId, url } = client ?? {};
   const words = {
@@ -119,7 +125,7 @@ function showState(text) {
     connecting: `Connecting to ${url}`,
     open: 'Connected; log in within ten seconds',
     authenticating: `Logging in as ${userId}`,
-    ready: `Logged in as ${userId}`,
+    ready: `Logged in as ${userId}${url ? whereabouts(url) : ''}`,
     waiting: 'Waiting for the next try',
     closed: 'Not connected',
   };
@@ -141,16 +147,21 @@ function follow(made) {
   made.on('state', () => showState());
   made.on('frame', showFrame);
   made.on('open', ({ url }) => showEvent(`Connected to ${url}`));
+  made.on('moved', ({ url, from }) => {
+    $('url').value = url;
+    showEvent(`Moved from ${from} to ${url}`);
+  });
   made.on('login', ({ missing }) => {
     setMissed(missing);
     made.ping().catch(() => {});
   });
   made.on('close', ({ code, reason, error, willReconnect, retryInMs }) => {
     const why = `${code}${reason ? `, ${reason}` : ''}`;
-    showEvent(willReconnect ? `Connection ended (${why}); next try in ${milliseconds(retryInMs)}` : `Connection ended (${why})`);
+    const next = retryInMs === 0 ? `going home to ${made.url}` : `next try in ${milliseconds(retryInMs)}`;
+    showEvent(willReconnect ? `Connection ended (${why}); ${next}` : `Connection ended (${why})`);
     users.clear();
     showUsers();
-    if (willReconnect) showState(`Connection lost (${code}); next try in ${milliseconds(retryInMs)}`);
+    if (willReconnect) showState(`Connection lost (${code}); ${next}`);
     else if (error.code !== 'CLOSED') notice(`${error.code}: ${error.message}`);
   });
   made.on('message', showIncoming);

@@ -19,6 +19,8 @@ export interface LinkerOptions {
   url?: string;
   /** What to make sockets of. Default `globalThis.WebSocket`; in Node 20 pass the one of a package, such as `ws` or `undici`. */
   WebSocket?: new (url: string) => any;
+  /** The page's address; a page of `https:` follows to `wss:` urls only. Default `globalThis.location`. */
+  location?: { protocol: string; host: string };
   /**
    * What counts as delivered to this client. `transport` (default): the frame reached the browser.
    * `client`: every listener for it has finished; acknowledging is done here, by itself. A listener that throws or
@@ -31,6 +33,11 @@ export interface LinkerOptions {
   replay?: boolean;
   /** Come back after a lost connection. Default true. */
   reconnect?: boolean;
+  /**
+   * Go where a login that is refused with `WRONG_DOMAIN` says, with the same token. Default true. With false that refusal
+   * ends the client, and its error has the `urls`.
+   */
+  followDomain?: boolean;
   /** The first wait before a reconnect, in ms (half of it is random); doubles with every failure. Default 500. */
   minDelayMs?: number;
   /** The longest such wait, in ms. Default 30 000. */
@@ -130,6 +137,8 @@ export interface LinkerEvents {
   open: { url: string };
   /** Logged in, for the first time or again. */
   login: LoginReply;
+  /** Logged in at another url than before, or than the one first given: in the user's home domain. `login` follows. */
+  moved: { url: string; from: string };
   close: CloseEvent;
   message: Message;
   confirmation: Answer;
@@ -164,13 +173,19 @@ export class LinkerError extends Error {
   readonly reference?: string;
   readonly id?: string;
   readonly closeCode?: number;
+  /** Of `WRONG_DOMAIN`: where the user's home domain is. */
   readonly urls?: string[];
 }
 
 /**
  * One user's connection. It reconnects with exponential backoff and jitter, except after a login that cannot succeed, after
- * close codes 4003, 4009 and 4010, and after `close`. It goes to the user's home domain by itself. Repetitions are dropped,
- * within `maxSeen`, by sender and reference where there is one, else by id.
+ * close codes 4003, 4009 and 4010, and after `close`. Repetitions are dropped, within `maxSeen`, by sender and reference where
+ * there is one, else by id.
+ *
+ * It goes to the user's home domain by itself, also when that changes: the first url that answers, of those that a
+ * `WRONG_DOMAIN` told, is where it logs in, sends again what was not accepted, and comes back to. When none of them answers
+ * for several tries it asks again at `url`, and goes on with both in turn. After 5 redirects in a row a login rejects with
+ * the last `WRONG_DOMAIN`; a client that was logged in already begins anew at `url`, with backoff.
  */
 export class LinkerClient {
   constructor(options?: LinkerOptions);
@@ -195,9 +210,10 @@ export class LinkerClient {
   connect(): Promise<void>;
 
   /**
-   * Logs in, connecting first where needed. Keeps trying through lost connections and `AUTH_UNAVAILABLE`; rejects with the
-   * server's code when the login is refused for a reason that waiting does not heal. What is left out is as in the last
-   * login. While logged in as the same user, it renews the session with the token given.
+   * Logs in, connecting first where needed, in another domain where the user lives there. Keeps trying through lost
+   * connections and `AUTH_UNAVAILABLE`; rejects with the server's code when the login is refused for a reason that waiting does
+   * not heal. What is left out is as in the last login. While logged in as the same user, it renews the session with the
+   * token given.
    */
   login(credentials?: Credentials): Promise<LoginReply>;
 

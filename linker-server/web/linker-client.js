@@ -9,7 +9,7 @@ export { LinkerError };
 
 const DEFAULTS = {
   ack: 'transport', accepted: true, replay: false,
-  reconnect: true, minDelayMs: 500, maxDelayMs: 30_000, loginTimeoutMs: 15_000,
+  reconnect: true, followDomain: true, minDelayMs: 500, maxDelayMs: 30_000, loginTimeoutMs: 15_000,
   pingIntervalMs: 25_000, pingTimeoutMs: 10_000, requestTimeoutMs: 10_000,
   maxFrameBytes: 65_536, maxBufferedBytes: 4_194_304, maxOutbox: 1_000, maxUnconfirmed: 10_000, maxSeen: 10_000,
 };
@@ -31,10 +31,10 @@ export class LinkerClient {
   #fetches = []; #fetching = false; #replaying = false;
 
   constructor(options = {}) {
-    this.#options = { WebSocket: globalThis.WebSocket, ...DEFAULTS, ...options };
+    this.#options = { WebSocket: globalThis.WebSocket, location: globalThis.location, ...DEFAULTS, ...options };
     if (typeof this.#options.WebSocket !== 'function') throw new TypeError('no WebSocket here: pass one as an option');
     if (!this.#options.url) {
-      const { protocol, host } = globalThis.location ?? {};
+      const { protocol, host } = this.#options.location ?? {};
       if (!host) throw new TypeError('outside a browser the option url is required');
       this.#options.url = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
     }
@@ -42,7 +42,7 @@ export class LinkerClient {
     this.#connection = new Connection(this.#options, {
       onState: (state) => this.#emit('state', { state }),
       onOpen: () => this.#emit('open', { url: this.url }),
-      onReady: (reply) => this.#onReady(reply),
+      onReady: (reply, movedFrom) => this.#onReady(reply, movedFrom),
       onText: (text) => this.#onText(text),
       onWrite: (text) => this.#emit('frame', { direction: 'out', text }),
       onTooLarge: (entry) => this.#outbox.take(entry.key)?.refuse('TOO_LARGE', 'larger than the server takes'),
@@ -159,9 +159,10 @@ export class LinkerClient {
 
   // -- the connection came or went -------------------------------------------------------------------------------
 
-  #onReady(reply) {
+  #onReady(reply, movedFrom) {
     this.#replaying = this.#options.replay;
     for (const entry of this.#outbox.unsafe) this.#write(entry);
+    if (movedFrom) this.#emit('moved', { url: this.url, from: movedFrom });
     this.#emit('login', reply);
     this.#nextFetch();
   }

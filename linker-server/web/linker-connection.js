@@ -4,26 +4,89 @@ import { LinkerError, defer, now } from './linker-outbox.js';
 
 const FINAL_CLOSE = new Map([[4003, 'AUTH_FAILED'], [4009, 'REPLACED'], [4010, 'CLOSED_BY_MASTER']]);
 const STABLE_MS = 5_000; // a session that lived this long starts the backoff anew
-const HOPS_MAX = 4; // WRONG_DOMAIN answers followed without a pause
+const REDIRECTS_MAX = 5; // WRONG_DOMAIN answers followed in a row
+const HOME_TRIES = 3; // at home, in a row and in vain, before asking again where that is
+const HOME_URLS_MAX = 16; // of one WRONG_DOMAIN
+
+/**
+ * Where to connect: at the url first given or, once a WRONG_DOMAIN has told the urls of the user's home, at those in turn.
+ * Where nobody answers at home for several tries, the first url gets one, as it may know a newer home; then home again.
+ */
+class Home {
+  #first; #settledAt;
+  #urls = []; #index = 0; #failures = 0; #redirects = 0;
+
+  constructor(first) {
+    this.#first = this.#settledAt = first;
+  }
+
+  get #tries() { return this.#urls.length > 0 ? Math.max(HOME_TRIES, this.#urls.length) : 0; }
+  get isFirst() { return this.#failures === this.#tries; }
+  get url() { return this.isFirst ? this.#first : this.#urls[(this.#index + this.#failures) % this.#urls.length]; }
+
+  /** Whether to go to these: not after too many redirects in a row. */
+  follow(urls) {
+    this.#redirects += 1;
+    if (this.#redirects > REDIRECTS_MAX) return false;
+    this.#urls = urls;
+    this.#index = this.#failures = 0;
+    return true;
+  }
+
+  /** Logged in here, which is home until told otherwise. Gives the url of the login before, where that was another. */
+  settle() {
+    const { url } = this;
+    const before = this.#settledAt;
+    if (this.isFirst) this.forget();
+    else this.#index = this.#urls.indexOf(url);
+    this.#settledAt = url;
+    this.#failures = this.#redirects = 0;
+    return before === url ? undefined : before;
+  }
+
+  /** Nobody answers here. */
+  fail() {
+    this.#failures = (this.#failures + 1) % (this.#tries + 1);
+    if (this.isFirst) this.#redirects = 0;
+  }
+
+  forget() {
+    this.#urls = [];
+    this.#index = this.#failures = this.#redirects = 0;
+  }
+
+  leave() {
+    this.forget();
+    this.#settledAt = this.#first;
+  }
+}
+
+/** Where a refusal says to go, as far as this page may: browsers let a page of https open wss only. */
+function urlsToFollow({ code, urls }, { followDomain, location }) {
+  if (!followDomain || code !== 'WRONG_DOMAIN' || !Array.isArray(urls)) return [];
+  const allowed = location?.protocol === 'https:' ? /^wss:/i : /^wss?:/i;
+  return urls.filter((url) => allowed.test(url)).slice(0, HOME_URLS_MAX);
+}
 
 /**
  * Dials, logs in, pings and retries. What happens is told through `hooks`:
- * onState(state), onOpen(), onReady(reply), onText(text), onWrite(text), onTooLarge(entry), onDown(close).
+ * onState(state), onOpen(), onReady(reply, movedFrom), onText(text), onWrite(text), onTooLarge(entry), onDown(close).
  */
 export class Connection {
   #options; #hooks; #credentials; #socket; #opened; #loggedIn; #renewal; #refusal; #reply; #largest;
   #state = 'idle';
-  #home = []; #homeIndex = 0; #hops = 0; #attempt = 0;
+  #home; #attempt = 0;
   #readyAt = 0; #heardAt = 0; #rttMs; #pings = [];
   #timers = {};
 
   constructor(options, hooks) {
     this.#options = options;
     this.#hooks = hooks;
+    this.#home = new Home(options.url);
   }
 
   get state() { return this.#state; }
-  get url() { return this.#home[this.#homeIndex] ?? this.#options.url; }
+  get url() { return this.#home.url; }
   get credentials() { return this.#credentials; }
   get rttMs() { return this.#rttMs; }
   get bufferedAmount() { return this.#socket?.bufferedAmount ?? 0; }
@@ -124,8 +187,8 @@ export class Connection {
     try {
       socket = new this.#options.WebSocket(this.url);
     } catch ({ message }) {
-      if (this.#home.length) this.#lost(1006, message);
-      else this.#end(new LinkerError('INVALID_URL', message), 1006, message);
+      if (this.#home.isFirst) this.#end(new LinkerError('INVALID_URL', message), 1006, message);
+      else this.#lost(1006, message);
       return;
     }
     this.#socket = socket;
@@ -188,14 +251,14 @@ export class Connection {
   #becomeReady({ appId, userId, missing }) {
     clearTimeout(this.#timers.deadline);
     this.#reply = { appId, userId, missing };
-    this.#hops = 0;
+    const movedFrom = this.#home.settle();
     this.#readyAt = now();
     this.#setState('ready');
     const { pingIntervalMs } = this.#options;
     if (pingIntervalMs > 0) this.#timers.beat = setInterval(() => this.#beat(), pingIntervalMs);
     this.#loggedIn?.resolve(this.#reply);
     this.#loggedIn = undefined;
-    this.#hooks.onReady(this.#reply);
+    this.#hooks.onReady(this.#reply, movedFrom);
   }
 
   #beat() {
@@ -225,23 +288,23 @@ export class Connection {
     const error = this.#refusal ?? closeError(code, reason);
     if (code === 1009 && this.#largest?.entry) this.#hooks.onTooLarge(this.#largest.entry);
     if (wasReady && now() - this.#readyAt > STABLE_MS) this.#attempt = 0;
-    const elsewhere = error.code === 'WRONG_DOMAIN' && error.urls?.length > 0;
-    if (elsewhere) {
-      this.#home = error.urls;
-      this.#homeIndex = 0;
-      this.#hops += 1;
-      if (this.#hops <= HOPS_MAX) return this.#retry(0, code, reason, error);
-    }
-    if (!this.#options.reconnect || !(elsewhere || this.#heals(code, error))) return this.#end(error, code, reason);
-    if (this.#home.length && !elsewhere && !wasReady && ++this.#homeIndex >= this.#home.length) {
-      this.#home = []; // none of them answers: ask again where to go
-      this.#homeIndex = 0;
-    }
+    const urls = urlsToFollow(error, this.#options);
+    if (urls.length > 0 && this.#home.follow(urls)) return this.#retry(0, code, reason, error);
+    const comesBack = urls.length > 0 ? this.#inCircles(error) : this.#heals(code, error);
+    if (!this.#options.reconnect || !comesBack) return this.#end(error, code, reason);
+    if (!wasReady && !this.#refusal) this.#home.fail();
     const { minDelayMs, maxDelayMs } = this.#options;
     const ceiling = Math.min(maxDelayMs, minDelayMs * 2 ** this.#attempt);
     this.#attempt += 1;
-    this.#hops = 0;
     return this.#retry(ceiling / 2 + (Math.random() * ceiling) / 2, code, reason, error);
+  }
+
+  /** The domains do not agree where this user lives; one who has been logged in waits until they do. */
+  #inCircles(error) {
+    this.#home.forget();
+    this.#loggedIn?.reject(error);
+    this.#loggedIn = undefined;
+    return this.#reply !== undefined;
   }
 
   #heals(code, error) {
@@ -261,9 +324,9 @@ export class Connection {
     this.#forgetSession(error);
     this.#opened?.reject(error);
     this.#loggedIn?.reject(error);
-    this.#opened = this.#loggedIn = undefined;
-    this.#home = [];
-    this.#homeIndex = this.#attempt = this.#hops = 0;
+    this.#opened = this.#loggedIn = this.#reply = undefined;
+    this.#home.leave();
+    this.#attempt = 0;
     this.#setState('closed');
     this.#hooks.onDown({ code, reason, error, willReconnect: false });
   }

@@ -22,8 +22,9 @@ const FILES: [(&str, &str, &str); 7] = files! {
     "/linker-client.d.ts", "linker-client.d.ts", "text/plain; charset=utf-8";
 };
 
-/// Nothing from elsewhere runs or is loaded; the page may connect to any node its user names.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *; base-uri 'none'; form-action 'none'";
+/// Nothing from elsewhere runs or is loaded. The page may open WebSockets, and nothing else, to any host: to the node that its
+/// user names, and to the user's home domain, whose urls a running node may get told anew at any time.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src ws: wss:; base-uri 'none'; form-action 'none'";
 
 /// A request for the WebSocket that does not ask for an upgrade; those that do never come here.
 async fn upgrade_required() -> HttpResponse {

@@ -6,13 +6,16 @@ use super::Browser;
 use crate::harness::Node;
 
 const TESTS: &str = include_str!("linker-client-tests.js");
+const FOLLOW_TESTS: &str = include_str!("follow-tests.js");
 const FAKE_SOCKET: &str = include_str!("fake-socket.js");
 
 /// Loads the tests as modules beside the one that the node serves, and runs them.
 const RUN: &str = "
-    const [tests, fakeSocket] = arguments;
+    const [tests, followTests, fakeSocket] = arguments;
     const module = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-    const whole = module(tests.replace('./fake-socket.js', module(fakeSocket)));
+    const socket = module(fakeSocket);
+    const follow = module(followTests.replace('./fake-socket.js', socket));
+    const whole = module(tests.replace('./fake-socket.js', socket).replace('./follow-tests.js', follow));
     return Promise.all([import(whole), import(location.href)]).then(([{ run }, client]) => run(client));
 ";
 
@@ -22,7 +25,7 @@ async fn linker_client_js_keeps_its_promises() {
     // Scripts from elsewhere are what the page's policy is there to refuse; the tests are such a script.
     browser.debug("Page.setBypassCSP", json!({"enabled": true}));
     browser.go_to(&format!("http://{}/linker-client.js", node.ws));
-    let outcome = browser.run(RUN, &[json!(TESTS), json!(FAKE_SOCKET)]);
+    let outcome = browser.run(RUN, &[json!(TESTS), json!(FOLLOW_TESTS), json!(FAKE_SOCKET)]);
     let failures: Vec<&str> = outcome["failures"]
         .as_array()
         .into_iter()

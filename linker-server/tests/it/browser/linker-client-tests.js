@@ -2,6 +2,7 @@
 // module under test) and in Node; no framework, so that neither needs an installation.
 
 import { FakeSocket, equal, nthSocket, rejects, sockets, until, within } from './fake-socket.js';
+import { followTests } from './follow-tests.js';
 
 const CREDENTIALS = { appId: 'app-id-343', userId: 'ANZ-1' };
 const message = (id, content, more = {}) => ({ type: 'MESSAGE', id, data: { from: 'ANZ-2', content }, feature: 'RELIABLE', ...more });
@@ -165,21 +166,6 @@ export async function run({ LinkerClient }) {
       finish();
       await until(() => acked().length === 4, 'the ack of 2 and of its repetition');
       equal(acked(), ['1', '4', '2', '2']);
-    },
-
-    async it_goes_where_wrong_domain_says_and_comes_back_when_nobody_is_there() {
-      const made = client();
-      const login = made.login(CREDENTIALS);
-      await sockets[0].refuses({ code: 'WRONG_DOMAIN', message: 'go home' }, { urls: ['ws://home-1/ws', 'ws://home-2/ws'] });
-      (await nthSocket(2)).ends(1006);
-      (await nthSocket(3)).ends(1006);
-      await (await nthSocket(4)).refuses({ code: 'WRONG_DOMAIN', message: 'go home' }, { urls: ['ws://home-1/ws'] });
-      await (await nthSocket(5)).admits();
-      await login;
-      sockets[4].ends(1001);
-      await (await nthSocket(6)).admits();
-      const urls = ['first', 'home-1', 'home-2', 'first', 'home-1', 'home-1'].map((host) => `ws://${host}/ws`);
-      equal(sockets.map(({ url }) => url), urls);
     },
 
     async a_refusal_that_waiting_does_not_heal_rejects_the_login() {
@@ -365,6 +351,7 @@ export async function run({ LinkerClient }) {
       made.sendFrame({ type: 'WEATHER_REQUEST' });
       equal(sockets[0].sent.at(-1), { type: 'WEATHER_REQUEST' });
     },
+    ...followTests({ client, loggedIn }),
   };
 
   const failures = [];

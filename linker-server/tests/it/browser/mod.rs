@@ -1,6 +1,7 @@
 //! The demo page and linker-client.js in a real headless Chromium, against the real binary.
 
 mod client;
+mod domains;
 mod group;
 mod layout;
 mod master;

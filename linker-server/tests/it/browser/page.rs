@@ -75,6 +75,14 @@ impl<'a> Page<'a> {
         )
     }
 
+    /// What the field that a selector names holds.
+    pub(super) fn value(&self, selector: &str) -> String {
+        self.ask(
+            "return document.querySelector(arguments[0]).value",
+            &[json!(selector)],
+        )
+    }
+
     pub(super) fn count(&self, selector: &str) -> usize {
         self.ask(
             "return document.querySelectorAll(arguments[0]).length",

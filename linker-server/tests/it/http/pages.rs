@@ -17,6 +17,11 @@ async fn the_demo_page_and_its_module_are_served() {
         "{}",
         page.body
     );
+    assert!(
+        page.header("content-security-policy")
+            .contains("connect-src ws: wss:;"),
+        "WebSockets to any domain, and nothing else"
+    );
     let module = get(node.ws, "/linker-client.js").await.unwrap();
     assert_eq!(module.status, 200);
     assert!(
