@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod frame;
 pub mod id;
 pub mod limit;
+pub mod link;
 pub mod message_type;
 pub mod meta;
 pub mod network;

@@ -1,0 +1,10 @@
+//! What a domain does with messages that come from other domains or go there, as far as it is decided without machinery: their order
+//! ([`Sequencer`], [`PairTails`]), and how long one waits that goes in circles ([`settling`]). How bytes cross is the port [`crate::port::Link`].
+
+mod generations;
+mod pair_tails;
+mod sequencer;
+pub mod settling;
+
+pub use pair_tails::{PAIR_TIME, PairTails};
+pub use sequencer::{Sequencer, WAIT};
