@@ -45,6 +45,8 @@ pub struct Sequencer<T> {
     /// The key of the next one held.
     next: u64,
     bytes: usize,
+    /// Of what is held, the first copy of each.
+    ids: HashMap<MessageId, u64>,
     /// Who waits for a message, in the order they came.
     waiting: HashMap<MessageId, SmallVec<[u64; 1]>>,
     passed: Generations<MessageId, ()>,
@@ -61,6 +63,7 @@ impl<T> Sequencer<T> {
             held: BTreeMap::new(),
             next: 0,
             bytes: 0,
+            ids: HashMap::new(),
             waiting: HashMap::new(),
             passed: Generations::new(GENERATION_MAX, GENERATION_TIME, now.elapsed),
         }
@@ -92,6 +95,7 @@ impl<T> Sequencer<T> {
         self.next += 1;
         self.bytes += cost;
         self.waiting.entry(after).or_default().push(key);
+        self.ids.entry(id).or_insert(key);
         let held = Held {
             id,
             after,
@@ -156,20 +160,46 @@ impl<T> Sequencer<T> {
         self.held.len() < self.items_max && self.bytes.saturating_add(cost) <= self.bytes_max
     }
 
-    /// Without an end to its wait. False when there is none.
+    /// Ends the wait of the oldest, with those before it that wait too: they are nearer to what is missing. False when there is none.
     fn let_oldest_go(&mut self, now: Duration, out: &mut Vec<T>) -> bool {
-        let Some((key, held)) = self.held.pop_first() else {
+        let Some(oldest) = self.held.first_key_value().map(|(key, _)| *key) else {
             return false;
         };
-        self.bytes -= held.cost;
-        if let Some(others) = self.waiting.get_mut(&held.after) {
-            others.retain(|other| *other != key);
-            if others.is_empty() {
-                self.waiting.remove(&held.after);
+        let first = self.first_of_line(oldest);
+        if let Some(held) = self.take(first) {
+            if let Some(others) = self.waiting.get_mut(&held.after) {
+                others.retain(|other| *other != first);
+                if others.is_empty() {
+                    self.waiting.remove(&held.after);
+                }
+            }
+            self.pass(held.id, held.item, now, out);
+        }
+        true
+    }
+
+    /// Of those held that must go before `key`, and itself, the one that waits for none of them.
+    fn first_of_line(&self, key: u64) -> u64 {
+        let mut first = key;
+        // Messages that wait for each other in a circle have no first one.
+        for _ in 0..self.held.len() {
+            let before = self.held.get(&first).and_then(|held| self.ids.get(&held.after));
+            match before {
+                Some(before) => first = *before,
+                None => return first,
             }
         }
-        self.pass(held.id, held.item, now, out);
-        true
+        key
+    }
+
+    /// It is held no more; it may still be among those that are waiting.
+    fn take(&mut self, key: u64) -> Option<Held<T>> {
+        let held = self.held.remove(&key)?;
+        self.bytes -= held.cost;
+        if self.ids.get(&held.id) == Some(&key) {
+            self.ids.remove(&held.id);
+        }
+        Some(held)
     }
 
     /// It goes on, and behind it what has waited for it, and what has waited for that.
@@ -181,8 +211,7 @@ impl<T> Sequencer<T> {
             next += 1;
             self.passed.insert(id, (), now);
             for key in self.waiting.remove(&id).unwrap_or_default() {
-                if let Some(held) = self.held.remove(&key) {
-                    self.bytes -= held.cost;
+                if let Some(held) = self.take(key) {
                     out.push(held.item);
                     gone.push(held.id);
                 }

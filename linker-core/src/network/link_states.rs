@@ -42,6 +42,16 @@ impl Word {
         self.age(now) < MAX_AGE
     }
 
+    fn said_by(&self, domain: &DomainName, now: Duration) -> LinkState {
+        LinkState {
+            domain: domain.clone(),
+            number: self.number,
+            // What counts is younger than `MAX_AGE`.
+            age_ms: self.age(now).as_millis() as u64,
+            down: self.down.clone(),
+        }
+    }
+
     /// When it will count for nothing.
     fn ends_at(&self) -> Duration {
         self.heard_at.saturating_add(MAX_AGE.saturating_sub(self.age))
@@ -157,6 +167,13 @@ impl LinkStates {
         true
     }
 
+    /// What is known instead of a word that was passed on and is older: for who passed it on. A domain that begins anew, its clock behind, learns so which numbers it has used.
+    pub fn newer_than(&self, state: &LinkState, now: Duration) -> Option<LinkState> {
+        let (domain, word) = self.words.get_key_value(&state.domain)?;
+        let newer = word.counts(now) && word.number > state.number;
+        newer.then(|| word.said_by(domain, now))
+    }
+
     /// What counts for nothing any more goes first, then strangers where one of the network has something to say.
     fn make_room(&mut self, domain: &DomainName, word: &Word, now: Duration) -> bool {
         if !self.has_room(domain, word) {
@@ -208,15 +225,7 @@ impl LinkStates {
     /// All that counts now, the own word included, for a neighbour whose link has just come up.
     pub fn known(&self, now: Duration) -> Vec<LinkState> {
         let counting = self.words.iter().filter(|(_, word)| word.counts(now));
-        counting
-            .map(|(domain, word)| LinkState {
-                domain: domain.clone(),
-                number: word.number,
-                // Less than `MAX_AGE`.
-                age_ms: word.age(now).as_millis() as u64,
-                down: word.down.clone(),
-            })
-            .collect()
+        counting.map(|(domain, word)| word.said_by(domain, now)).collect()
     }
 
     /// All directions of links that nothing can be sent over: of the own domain what this node sees itself, of every other what it says, and all where it is silent.

@@ -8,21 +8,22 @@ use linker_core::bus::{
     GroupRecipient, decode_batch,
 };
 use linker_core::custody::Ticket;
-use linker_core::envelope::{Envelope, EnvelopeDecodeError, Feature, Kind};
-use linker_core::id::{MessageId, NodeInstance, SessionId};
+use linker_core::envelope::{Envelope, EnvelopeDecodeError, Feature, Kind, Trail};
+use linker_core::id::{DomainName, MessageId, NodeInstance, SessionId};
+use linker_core::network::LinkState;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::envelope_codec::{envelope, kind, reference};
-use crate::strategy::{message_id, user_id};
+use crate::strategy::{any_domain_name, message_id, path, user_id};
 
 const GOLDEN: &str = include_str!("../golden/bus_v1.txt");
 const VERSION_AT: usize = 4;
 const FLOOR_AT: usize = 5;
 const HEADER_AT: usize = 8;
 /// The first type of frame that is not known.
-const UNKNOWN: u8 = 13;
+const UNKNOWN: u8 = 15;
 
 fn ticket() -> impl Strategy<Value = Ticket> {
     any::<(u16, u32, u32)>().prop_map(|(shard, slot, generation)| Ticket {
@@ -52,6 +53,18 @@ fn group() -> impl Strategy<Value = GroupDelivery> {
         )
 }
 
+fn link_state() -> impl Strategy<Value = LinkState> {
+    let down = vec(any_domain_name(), 0..6);
+    (any_domain_name(), any::<u64>(), any::<u64>(), down).prop_map(|(domain, number, age_ms, down)| {
+        LinkState {
+            domain,
+            number,
+            age_ms,
+            down,
+        }
+    })
+}
+
 fn frame() -> impl Strategy<Value = BusFrame> {
     let tickets = || vec(ticket(), 0..20);
     prop_oneof![
@@ -71,6 +84,10 @@ fn frame() -> impl Strategy<Value = BusFrame> {
             BusFrame::Close { user, session: session.map(SessionId), code }
         }),
         1 => vec(user_id(), 0..20).prop_map(|users| BusFrame::Rescan { users }),
+        1 => (user_id(), user_id(), option::of(reference()), path()).prop_map(|(user, master, reference, path)| {
+            BusFrame::CloseAway { user, master, reference, path }
+        }),
+        1 => (any_domain_name(), vec(link_state(), 0..6)).prop_map(|(from, states)| BusFrame::LinkStates { from, states }),
     ]
 }
 
@@ -294,7 +311,13 @@ fn unknown_flags_keep_a_frame_from_being_carried_out() {
         session: None,
         code: 4009,
     };
-    for frame in [deliver(), close, BusFrame::DeliverGroup(group_of_two())] {
+    let close_away = golden_frames("close_away").remove(0);
+    for frame in [
+        deliver(),
+        close,
+        close_away,
+        BusFrame::DeliverGroup(group_of_two()),
+    ] {
         let mut bytes = bytes_of(&frame);
         bytes[5] |= 0x80;
         assert_eq!(reason(bytes.clone()), FrameDecodeError::Flags(bytes[5]));
@@ -310,10 +333,27 @@ fn counts_beyond_what_came_in_reserve_nothing() {
         recipients: vec![],
         ..group_of_two()
     };
-    let mut bytes = bytes_of(&BusFrame::DeliverGroup(empty));
-    let count_at = bytes.len() - 4;
-    bytes[count_at..].copy_from_slice(&[0xff; 4]);
-    assert_eq!(reason(bytes), FrameDecodeError::Truncated);
+    let domain = || "a".parse().unwrap();
+    let no_states = BusFrame::LinkStates {
+        from: domain(),
+        states: vec![],
+    };
+    let none_down = BusFrame::LinkStates {
+        from: domain(),
+        states: vec![LinkState {
+            domain: domain(),
+            number: 1,
+            age_ms: 0,
+            down: vec![],
+        }],
+    };
+    let no_path = golden_frames("close_away_unanswered").remove(0);
+    for frame in [BusFrame::DeliverGroup(empty), no_path, no_states, none_down] {
+        let mut bytes = bytes_of(&frame);
+        let count_at = bytes.len() - 4;
+        bytes[count_at..].copy_from_slice(&[0xff; 4]);
+        assert_eq!(reason(bytes), FrameDecodeError::Truncated);
+    }
 }
 
 #[test]
@@ -454,6 +494,10 @@ fn group_of_two() -> GroupDelivery {
     }
 }
 
+fn names(names: &[&str]) -> Vec<DomainName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
 /// The batches of the golden file, by name.
 fn golden_frames(name: &str) -> Vec<BusFrame> {
     let tickets = || vec![at(2), at(3)];
@@ -511,6 +555,45 @@ fn golden_frames(name: &str) -> Vec<BusFrame> {
         "rescan" => BusFrame::Rescan {
             users: vec![user(), "XYZ_9-9223372036854775807".parse().unwrap()],
         },
+        "deliver_trail" => BusFrame::Deliver {
+            ticket: Some(at(2)),
+            envelope: Arc::new(Envelope {
+                trail: Some(Box::new(Trail {
+                    path: names(&["berlin", "paris"]),
+                    after: Some(MessageId::from_bytes(
+                        0x0192f0c1_79ff_7abc_8def_0123456789aa_u128.to_be_bytes(),
+                    )),
+                })),
+                ..plain()
+            }),
+        },
+        "close_away" => BusFrame::CloseAway {
+            user: user(),
+            master: "ANZ-1".parse().unwrap(),
+            reference: Some("abc123".into()),
+            path: names(&["berlin", "paris"]),
+        },
+        "close_away_unanswered" => BusFrame::CloseAway {
+            user: user(),
+            master: "ANZ-1".parse().unwrap(),
+            reference: None,
+            path: vec![],
+        },
+        "link_states" => {
+            let state = |domain: &str, number, age_ms, down: &[&str]| LinkState {
+                domain: domain.parse().unwrap(),
+                number,
+                age_ms,
+                down: names(down),
+            };
+            BusFrame::LinkStates {
+                from: "berlin".parse().unwrap(),
+                states: vec![
+                    state("berlin", 1_730_000_000_000, 0, &[]),
+                    state("paris", 1_730_000_000_001, 12_345, &["berlin", "rome"]),
+                ],
+            }
+        }
         "several" => return vec![golden_frames("proven").remove(0), deliver()],
         unknown => panic!("the golden file has {unknown}, this test does not"),
     };
@@ -537,7 +620,7 @@ fn batches_of_the_first_version_keep_their_meaning() {
         assert_eq!(written, bytes, "{name} is written differently: {written:x}");
         seen += 1;
     }
-    assert_eq!(seen, 17);
+    assert_eq!(seen, 21);
 }
 
 #[test]

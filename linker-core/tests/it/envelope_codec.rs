@@ -2,14 +2,17 @@
 
 use bytes::{Bytes, BytesMut};
 use linker_core::envelope::{
-    Envelope, EnvelopeDecodeError, Feature, HEAD_LEN_MAX, Kind, decode, decode_head, encode,
+    Envelope, EnvelopeDecodeError, Feature, HEAD_LEN_MAX, Kind, Trail, decode, decode_head, encode,
 };
 use linker_core::id::MessageId;
+use linker_core::limit::HOPS_MAX;
 use proptest::prelude::*;
 
-use crate::strategy::{message_id, user_id};
+use crate::strategy::{domain_name, message_id, path, user_id};
 
 const GOLDEN: &str = include_str!("../golden/envelope_v1.txt");
+const GOLDEN_TRAIL: &str = include_str!("../golden/envelope_v2.txt");
+const VERSION_AT: usize = 0;
 const FLAGS_AT: usize = 1;
 const KIND_AT: usize = 2;
 
@@ -30,6 +33,10 @@ pub(crate) fn reference() -> impl Strategy<Value = Box<str>> {
     prop_oneof!["[ -~]{1,256}", "\\PC{1,64}", Just("r".repeat(256))].prop_map(String::into_boxed_str)
 }
 
+fn trail() -> impl Strategy<Value = Box<Trail>> {
+    (path(), proptest::option::of(message_id())).prop_map(|(path, after)| Box::new(Trail { path, after }))
+}
+
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     (
         (message_id(), kind(), any::<bool>(), user_id(), user_id()),
@@ -38,10 +45,11 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
             any::<bool>(),
             any::<u64>(),
             any::<String>(),
+            proptest::option::of(trail()),
         ),
     )
         .prop_map(
-            |((id, kind, fast, from, to), (reference, confirm, timestamp_ms, content))| Envelope {
+            |((id, kind, fast, from, to), (reference, confirm, timestamp_ms, content, trail))| Envelope {
                 id,
                 kind,
                 feature: if fast { Feature::Fast } else { Feature::Reliable },
@@ -51,7 +59,7 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
                 reference,
                 timestamp_ms,
                 content: content.into(),
-                trail: None,
+                trail,
             },
         )
 }
@@ -73,10 +81,10 @@ proptest! {
     }
 
     #[test]
-    fn its_head_is_all_but_the_content(envelope in envelope()) {
+    fn its_head_is_all_but_content_and_trail(envelope in envelope()) {
         let mut bytes = bytes_of(&envelope);
         bytes.truncate(HEAD_LEN_MAX);
-        let head = Envelope { content: Bytes::new(), ..envelope };
+        let head = Envelope { content: Bytes::new(), trail: None, ..envelope };
         prop_assert_eq!(decode_head(Bytes::from(bytes)), Ok(head));
     }
 
@@ -88,13 +96,54 @@ proptest! {
         prop_assert_eq!(&out[before.len()..], &bytes_of(&envelope)[..]);
     }
 
-    /// A newer writer may append parts.
+    /// A newer writer may append parts. The first version has no trail, all later ones have it first.
     #[test]
-    fn what_follows_is_ignored(envelope in envelope(), version in 1..=u8::MAX, after in any::<Vec<u8>>()) {
-        let mut bytes = bytes_of(&envelope);
-        bytes[0] = version;
-        bytes.extend(after);
-        prop_assert_eq!(read(bytes), Ok(envelope));
+    fn what_follows_is_ignored(
+        envelope in envelope(),
+        trail in trail(),
+        version in 2..=u8::MAX,
+        after in any::<Vec<u8>>(),
+    ) {
+        let first = Envelope { trail: None, ..envelope };
+        let later = Envelope { trail: Some(trail), ..first.clone() };
+        let mut bytes = bytes_of(&first);
+        prop_assert_eq!(bytes[VERSION_AT], 1, "a node that knows no trail can read it");
+        bytes.extend(&after);
+        prop_assert_eq!(read(bytes), Ok(first.clone()));
+        let mut bytes = bytes_of(&later);
+        prop_assert_eq!(bytes[VERSION_AT], 2);
+        bytes.extend(&after);
+        bytes[VERSION_AT] = version;
+        prop_assert_eq!(read(&bytes[..]), Ok(later));
+        // As a node that knows no trail reads it.
+        bytes[VERSION_AT] = 1;
+        prop_assert_eq!(read(bytes), Ok(first));
+    }
+
+    #[test]
+    fn a_trail_is_never_left_out_from_the_second_version_on(envelope in envelope(), version in 2..=u8::MAX) {
+        let mut bytes = bytes_of(&Envelope { trail: None, ..envelope });
+        bytes[VERSION_AT] = version;
+        prop_assert_eq!(read(bytes), Err(EnvelopeDecodeError::Truncated));
+    }
+
+    /// Whatever stands where the trail is to be, it is a trail, or refused.
+    #[test]
+    fn noise_for_a_trail_never_panics(envelope in envelope(), noise in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut bytes = bytes_of(&Envelope { trail: None, ..envelope });
+        bytes[VERSION_AT] = 2;
+        bytes.extend(&noise);
+        match read(bytes) {
+            Ok(read_as) => {
+                let path = &read_as.trail.as_ref().unwrap().path;
+                prop_assert!(path.len() <= noise.len() / 2);
+                prop_assert_eq!(read(bytes_of(&read_as)), Ok(read_as));
+            }
+            Err(error) => {
+                let refused = [EnvelopeDecodeError::Truncated, EnvelopeDecodeError::Malformed("path")];
+                prop_assert!(refused.contains(&error));
+            }
+        }
     }
 
     #[test]
@@ -123,7 +172,7 @@ proptest! {
     #[test]
     fn version_0_is_refused(envelope in envelope()) {
         let mut bytes = bytes_of(&envelope);
-        bytes[0] = 0;
+        bytes[VERSION_AT] = 0;
         prop_assert_eq!(read(bytes), Err(EnvelopeDecodeError::Version(0)));
     }
 
@@ -141,8 +190,11 @@ proptest! {
         bytes[at] = value;
         if let Ok(other) = read(&bytes[..]) {
             let mut again = bytes_of(&other);
-            again[0] = bytes[0];
-            prop_assert!(bytes.starts_with(&again));
+            again[VERSION_AT] = bytes[VERSION_AT];
+            if bytes[VERSION_AT] == 1 {
+                prop_assert!(bytes.starts_with(&again));
+            }
+            prop_assert_eq!(read(again), Ok(other));
         }
     }
 
@@ -236,14 +288,40 @@ fn golden_envelope(name: &str) -> Envelope {
             content: Bytes::from_static(br#"{"code":"INBOX_FULL","message":"full"}"#),
             ..back(Kind::Refusal, "abc123", 1_730_000_000_007)
         },
+        "first_domain_left" => Envelope {
+            trail: trail_of(&["berlin"], None),
+            ..golden_envelope("reliable_with_reference")
+        },
+        "several_domains_left_after_another_message" => Envelope {
+            trail: trail_of(&["berlin", "A.b_c-9", "berlin"], Some(0xaa)),
+            ..golden_envelope("reliable_with_reference")
+        },
+        "fast_with_trail" => Envelope {
+            trail: trail_of(&["x".repeat(128).as_str()], None),
+            ..golden_envelope("fast_without_reference")
+        },
+        "confirmation_with_trail" => Envelope {
+            trail: trail_of(&["z", "y"], Some(0)),
+            ..golden_envelope("confirmation")
+        },
         unknown => panic!("the golden file has {unknown}, this test does not"),
     }
 }
 
-#[test]
-fn bytes_written_by_the_first_version_keep_their_meaning() {
+fn trail_of(path: &[&str], after: Option<u8>) -> Option<Box<Trail>> {
+    Some(Box::new(Trail {
+        path: path.iter().map(|name| name.parse().unwrap()).collect(),
+        after: after.map(|last| {
+            let id = 0x0192f0c1_79ff_7abc_8def_012345678900_u128 | u128::from(last);
+            MessageId::from_bytes(id.to_be_bytes())
+        }),
+    }))
+}
+
+/// How many lines have kept their meaning.
+fn check_golden(golden: &str) -> usize {
     let mut seen = 0;
-    for line in GOLDEN.lines().filter(|line| !line.starts_with('#')) {
+    for line in golden.lines().filter(|line| !line.starts_with('#')) {
         let (name, hex) = line.split_once(' ').unwrap();
         let bytes: Vec<u8> = (0..hex.len())
             .step_by(2)
@@ -258,5 +336,29 @@ fn bytes_written_by_the_first_version_keep_their_meaning() {
         assert_eq!(bytes_of(&envelope), bytes, "{name} is written differently");
         seen += 1;
     }
-    assert_eq!(seen, 10);
+    seen
+}
+
+#[test]
+fn bytes_written_by_the_first_version_keep_their_meaning() {
+    assert_eq!(check_golden(GOLDEN), 10);
+}
+
+#[test]
+fn bytes_written_by_the_second_version_keep_their_meaning() {
+    assert_eq!(check_golden(GOLDEN_TRAIL), 4);
+}
+
+#[test]
+fn of_a_path_that_is_too_long_the_newest_domains_are_written() {
+    let path: Vec<_> = (0..HOPS_MAX + 3).map(domain_name).collect();
+    let envelope = Envelope {
+        trail: Some(Box::new(Trail {
+            path: path.clone(),
+            after: None,
+        })),
+        ..plain()
+    };
+    let read = read(bytes_of(&envelope)).unwrap();
+    assert_eq!(read.trail.unwrap().path, path[3..]);
 }

@@ -260,3 +260,49 @@ fn a_domain_that_is_not_in_the_network_has_no_table() {
         (None, Some(0))
     );
 }
+
+/// How long that takes is printed: `cargo test -p linker-core --release --test it a_large_network -- --nocapture`.
+#[test]
+fn a_large_network_has_a_way_everywhere() {
+    let (domains, links) = (1000, 5000);
+    let pair = |place: usize| match place {
+        // A ring, and chords of many lengths.
+        0..1000 => (place, (place + 1) % domains),
+        _ => (
+            place % domains,
+            (place % domains + 2 + 97 * (place / domains)) % domains,
+        ),
+    };
+    let network = Network {
+        domains: (0..domains)
+            .map(|n| linker_core::network::Domain::named(domain_name(n)))
+            .collect(),
+        links: (0..links)
+            .map(|place| Link {
+                n1: domain_name(pair(place).0),
+                n2: domain_name(pair(place).1),
+                weight: 1 + place as u32 % 7,
+            })
+            .collect(),
+    };
+    let topology = topology(&network);
+    let own = domain_name(0);
+    let table = NextHops::compute(&topology, &own, &HashSet::new()).unwrap();
+    let down: HashSet<LinkDirection> = network
+        .links
+        .iter()
+        .skip(domains)
+        .step_by(50)
+        .map(|link| direction(&link.n1, &link.n2))
+        .collect();
+    let started = std::time::Instant::now();
+    let table = table.recompute(&down);
+    println!(
+        "{domains} domains, {links} links, {} of them down: {:?}",
+        down.len(),
+        started.elapsed()
+    );
+    for to in network.names().filter(|to| **to != own) {
+        assert!(table.next_hop(to).is_some(), "the ring is up");
+    }
+}

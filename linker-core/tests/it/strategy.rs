@@ -1,6 +1,7 @@
 //! Generators that several laws share.
 
 use linker_core::id::{AppName, DomainName, MessageId, USER_NUMBER_MAX, UserId};
+use linker_core::limit::HOPS_MAX;
 use linker_core::network::{Domain, Link};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -28,6 +29,18 @@ pub(crate) fn message_id() -> impl Strategy<Value = MessageId> {
 /// `d0`, `d1`, … `d10`: in the order of names, not of numbers.
 pub(crate) fn domain_name(number: usize) -> DomainName {
     format!("d{number}").parse().unwrap()
+}
+
+/// 1 to 128 bytes.
+pub(crate) fn any_domain_name() -> impl Strategy<Value = DomainName> {
+    let text = prop_oneof![8 => "[A-Za-z0-9._-]{1,12}", 1 => "[A-Za-z0-9._-]{1,128}"];
+    text.prop_map(|text| text.parse().unwrap())
+}
+
+/// A few domains mostly, and as many as a message can have left.
+pub(crate) fn path() -> impl Strategy<Value = Vec<DomainName>> {
+    let long = (0..3usize).prop_map(|less| (0..HOPS_MAX - less).map(domain_name).collect());
+    prop_oneof![16 => vec(any_domain_name(), 0..6), 1 => long]
 }
 
 /// Valid domains and links: up to 12 domains, from none to many of the possible links, small weights so that paths tie often.
