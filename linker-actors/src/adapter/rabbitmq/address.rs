@@ -16,7 +16,7 @@ impl Address {
     pub(super) fn parse(url: &str, heartbeat: Duration) -> Result<Self, BusError> {
         let malformed = || {
             BusError::Refused(
-                "the url of the bus is not one like amqp://user:password@host:port/vhost (or amqps://); \
+                "the url of the broker is not one like amqp://user:password@host:port/vhost (or amqps://); \
                  special characters in user, password and vhost are written as %XX"
                     .into(),
             )

@@ -11,11 +11,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::RabbitOptions;
 use super::address::Address;
+use super::backoff::Backoff;
 use super::link::Link;
 use super::publisher::Outbox;
 use super::session::{End, Session};
 
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Short, for a node without its bus stores what it could deliver.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
@@ -36,7 +36,7 @@ impl Connector {
         let mut opened = Some(opened);
         // Whether the receiver, and the log, believe that the bus is there; at first they believe nothing.
         let mut told: Option<bool> = None;
-        let mut backoff = BACKOFF_MIN;
+        let mut backoff = Backoff::up_to(BACKOFF_MAX);
         loop {
             let Some(attempt) = self.attempt().await else {
                 return self.stopped();
@@ -44,7 +44,7 @@ impl Connector {
             let why = match attempt {
                 Ok(link) => {
                     told = Some(true);
-                    backoff = BACKOFF_MIN;
+                    backoff.reset();
                     match self.serve(link, &mut opened).await {
                         End::Stopped => return self.stopped(),
                         End::Lost(why) => why,
@@ -68,10 +68,9 @@ impl Connector {
                 tracing::warn!(error = %why, "the bus is away");
                 self.receiver.connection(Some(why));
             }
-            if !self.pause(backoff).await {
+            if !self.pause(backoff.next()).await {
                 return self.stopped();
             }
-            backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
@@ -102,12 +101,10 @@ impl Connector {
         end.unwrap_or_else(|_| End::Lost("what receives from the bus panicked".into()))
     }
 
-    /// Waits, not all nodes for the same time. `false` when this node stops.
-    async fn pause(&mut self, backoff: Duration) -> bool {
-        let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-        let share = 0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0;
+    /// `false` when this node stops.
+    async fn pause(&mut self, pause: Duration) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(backoff.mul_f64(share)) => true,
+            () = tokio::time::sleep(pause) => true,
             () = super::stopped(&mut self.stop) => false,
         }
     }

@@ -17,7 +17,10 @@
 //! level `warn`. A host that logs through `tracing` must switch these targets off; this adapter tells all that matters by itself.
 
 mod address;
+mod backoff;
+mod connect;
 mod connection;
+mod domains;
 mod link;
 mod publisher;
 mod refusal;
@@ -33,6 +36,9 @@ use tokio::sync::{oneshot, watch};
 
 use self::address::Address;
 use self::connection::Connector;
+pub use self::domains::{
+    IngressOptions, LINK_BYTES_MAX, LINK_PAYLOADS_MAX, LinkOptions, RabbitIngress, RabbitLink, RabbitLinks,
+};
 use self::publisher::Outbox;
 pub use self::publisher::{SEND_BYTES_MAX, SEND_TIMEOUT};
 
@@ -148,15 +154,7 @@ impl Bus for RabbitBus {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.stop.send_replace(true);
-            let ended = self
-                .ended
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_mut()
-                .map(|ended| std::mem::replace(ended, oneshot::channel().1));
-            if let Some(ended) = ended {
-                let _ = ended.await;
-            }
+            has_ended(&self.ended).await;
         })
     }
 }
@@ -164,4 +162,16 @@ impl Bus for RabbitBus {
 /// Once the bus was closed, or dropped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Once the task has, of which this tells. The first who waits is told; for others it counts as ended.
+async fn has_ended(ended: &Mutex<Option<oneshot::Receiver<()>>>) {
+    let ended = ended
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_mut()
+        .map(|ended| std::mem::replace(ended, oneshot::channel().1));
+    if let Some(ended) = ended {
+        let _ = ended.await;
+    }
 }

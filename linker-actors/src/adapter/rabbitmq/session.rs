@@ -69,7 +69,7 @@ impl<'a> Session<'a> {
 
     /// Carries payloads in both directions until the connection ends.
     pub(super) async fn run(mut self) -> End {
-        let mut events = self.link.connection.events_listener().boxed();
+        let mut events = self.link.wire.connection.events_listener().boxed();
         let why = loop {
             let room = self.unconfirmed.len() < UNCONFIRMED_MAX;
             tokio::select! {
