@@ -383,7 +383,7 @@ impl LinkerBuilder {
         }
         let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
         cluster::start(&node, Arc::clone(&store), settings).await?;
-        links::start(&node, &store).await?;
+        links::start(&node, &store);
         #[cfg(feature = "meta")]
         if let Some(following) = first.following {
             backend.handle().spawn(following.run(Arc::clone(&node)));

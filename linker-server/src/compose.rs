@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use linker_actors::adapter::auth::for_method;
 use linker_actors::adapter::postgres::PostgresOptions;
-use linker_actors::adapter::rabbitmq::{RabbitBus, RabbitOptions};
+use linker_actors::adapter::rabbitmq::{
+    IngressOptions, LinkOptions, RabbitBus, RabbitIngress, RabbitLinks, RabbitOptions,
+};
 use linker_actors::adapter::redis::RedisOptions;
 use linker_actors::adapter::sqlite::OpenOptions;
 use linker_actors::core::app::ClientApps;
 use linker_actors::core::directory::Directory;
-use linker_actors::core::id::AppName;
-use linker_actors::core::port::Authenticator;
+use linker_actors::core::id::{AppName, NodeInstance};
+use linker_actors::core::port::{Authenticator, BusError};
 use linker_actors::core::session::SessionConfig;
 use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
@@ -107,17 +109,22 @@ pub(crate) fn builder(
     }
     if let BusBackend::Rabbit(url) = &config.bus {
         let bus = RabbitBus::open_url(url.expose(), RabbitOptions::new(domain.clone()));
-        let bus = bus.map_err(|error| {
+        let refused = |error: BusError| {
             let wrong = Wrong::new(error.to_string(), "amqp://USER:PASSWORD@HOST:PORT/VHOST");
             Mistakes::one(Place::Default, "bus.url", wrong)
-        })?;
-        builder = builder.bus(Arc::new(bus));
-        let ingress = RabbitIngress::open_url(url.expose(), IngressOptions::new(domain.clone()));
+        };
+        builder = builder.bus(Arc::new(bus.map_err(refused)?));
+        let node = NodeInstance {
+            name: config.node.name.clone(),
+            // Its queue for link states is this process's alone.
+            incarnation: getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())),
+        };
+        let ingress = RabbitIngress::open_url(url.expose(), IngressOptions::new(domain.clone(), node));
         builder = builder.ingress(Arc::new(ingress.map_err(refused)?));
     }
     let urls = config.links.urls.iter();
     let urls = urls.map(|(domain, url)| (domain.clone(), url.expose().to_owned()));
-    let maker = RabbitLinks::new(LinkOptions::new(format!("{domain} {}", config.node.name)));
+    let maker = RabbitLinks::new(LinkOptions::new(config.node.name.clone()));
     Ok(builder.links(Arc::new(maker), urls.collect()))
 }
 

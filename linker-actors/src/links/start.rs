@@ -1,49 +1,34 @@
 //! A node begins to reach other domains, and ends it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use linker_core::port::{BusError, IngressReceiver, Store};
+use linker_core::port::{IngressReceiver, Store};
 
 use super::ingress::Inlet;
 use super::rehome;
 use super::states::Keeper;
-use crate::error::StartError;
 use crate::node::Node;
 
-/// How long a start waits for the ingress; then it goes on.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Starts what looks after links, and opens the ingress. What is away is tried again without end; fails for what waiting cannot mend.
-pub(crate) async fn start(node: &Arc<Node>, store: &Arc<dyn Store>) -> Result<(), StartError> {
+/// Starts what looks after links. What is away is tried again without end.
+pub(crate) fn start(node: &Arc<Node>, store: &Arc<dyn Store>) {
     node.backend.spawn(Keeper::new(node, store).run());
     node.backend
         .spawn(rehome::run(Arc::clone(node), Arc::clone(store)));
-    if node.links.settings.ingress.is_none() {
-        return Ok(());
-    }
-    let opening = {
-        let node = Arc::clone(node);
-        node.backend
-            .clone()
-            .spawn(async move { open_ingress(node).await })
-    };
-    match tokio::time::timeout(PATIENCE, opening).await {
-        Ok(Ok(Err(BusError::Refused(reason)))) => Err(StartError::Bus(reason)),
-        Ok(Ok(Ok(()) | Err(_)) | Err(_)) => Ok(()),
-        Err(_) => {
-            tracing::warn!("the ingress from other domains is not there yet");
-            Ok(())
-        }
-    }
 }
 
-async fn open_ingress(node: Arc<Node>) -> Result<(), BusError> {
-    let inlet: Arc<dyn IngressReceiver> = Inlet::open(&node);
-    match &node.links.settings.ingress {
-        Some(ingress) => ingress.open(inlet).await,
-        None => Ok(()),
-    }
+/// From now on other domains reach this one by this node too. A domain that has no neighbours needs no ingress, and leaves none behind.
+pub(super) fn open_ingress(node: &Arc<Node>) {
+    let Some(ingress) = node.links.settings.ingress.clone() else {
+        tracing::warn!("other domains cannot reach this one: it has no bus that they could");
+        return;
+    };
+    let inlet: Arc<dyn IngressReceiver> = Inlet::open(node);
+    node.backend.spawn(async move {
+        // While the broker is away it goes on trying.
+        if let Err(error) = ingress.open(inlet).await {
+            tracing::error!(error = %error, "other domains cannot reach this node");
+        }
+    });
 }
 
 /// Nothing more comes in from other domains; what is not safe here goes to another node of this one.

@@ -110,6 +110,7 @@ pub(super) struct Keeper {
     store: Arc<dyn Store>,
     states: LinkStates,
     pumped: HashSet<DomainName>,
+    has_ingress: bool,
     /// Which of the own links were down when it was last looked.
     own_down: Option<Vec<DomainName>>,
     counted_at: Option<Instant>,
@@ -123,6 +124,7 @@ impl Keeper {
             node: Arc::clone(node),
             store: Arc::clone(store),
             pumped: HashSet::new(),
+            has_ingress: false,
             own_down: None,
             counted_at: None,
         }
@@ -191,6 +193,10 @@ impl Keeper {
     fn reconcile(&mut self, directory: &Directory) {
         let links = &self.node.links;
         let own = directory.own_domain().clone();
+        if !self.has_ingress && !directory.topology().neighbours(&own).is_empty() {
+            self.has_ingress = true;
+            super::start::open_ingress(&self.node);
+        }
         let mut wanted: HashMap<DomainName, String> = HashMap::new();
         for name in directory.topology().neighbours(&own) {
             let told = directory.topology().domain(name);
