@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod broker;
+mod domains;
 pub(crate) mod fixture;
 mod network;
 mod refused;
