@@ -14,8 +14,6 @@ use crate::flooding::{Flooding, plan};
 use crate::strategy::domain_name;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
     /// Whatever was lost, delayed, repeated or cut off before: once the faults are over, all nodes know which links are down, of every domain whose words can reach them.
     /// The others are silent.
     #[test]
