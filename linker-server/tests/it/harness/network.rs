@@ -179,7 +179,8 @@ fn document(domains: &[Domain], links: &[(usize, usize)], moved: &[(u64, u64, us
     for domain in 0..domains.len() {
         let mut from = domain as u64 * USERS;
         let end = from + USERS - 1;
-        for (gone_from, gone_to, _) in moved.iter().filter(|(gone, _, _)| (from..=end).contains(gone)) {
+        let own = from..=end;
+        for (gone_from, gone_to, _) in moved.iter().filter(|(gone, _, _)| own.contains(gone)) {
             if *gone_from > from {
                 ranges.push(json!({"domainName": name(domain), "from": from, "to": gone_from - 1}));
             }
