@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use linker_core::envelope::Envelope;
+use linker_core::id::{DomainName, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
     TakeOver,
@@ -80,6 +81,21 @@ impl Store for LateStore {
 
     fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>> {
         Box::pin(async move { self.store()?.take_over(request).await })
+    }
+
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        Box::pin(async move { self.store()?.backlog(spared).await })
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        Box::pin(async move { self.store()?.recipients(after, max).await })
+    }
+
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.store()?.rehome(users).await })
     }
 
     fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>> {
