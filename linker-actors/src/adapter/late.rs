@@ -128,3 +128,30 @@ impl Store for LateStore {
         Box::pin(async move { self.store()?.probe().await })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use linker_core::testkit::sample::user;
+
+    use super::*;
+    use crate::adapter::memory::MemoryStore;
+
+    async fn there() -> Box<LateStore> {
+        let late = LateStore::default();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        assert!(late.0.set(store).is_ok());
+        Box::new(late)
+    }
+
+    linker_core::store_conformance!(#[tokio::test] => there());
+
+    #[tokio::test]
+    async fn until_it_is_there_it_is_away() {
+        let late = LateStore::default();
+        let away = |error| matches!(error, Some(StoreError::Away(_)));
+        assert!(away(late.backlog(vec![]).await.err()));
+        assert!(away(late.recipients(None, 1).await.err()));
+        assert!(away(late.rehome(vec![(user(1), None)]).await.err()));
+        assert!(away(late.probe().await.err()));
+    }
+}
