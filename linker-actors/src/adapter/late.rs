@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use linker_core::envelope::Envelope;
+use linker_core::id::{DomainName, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
     TakeOver,
@@ -82,6 +83,21 @@ impl Store for LateStore {
         Box::pin(async move { self.store()?.take_over(request).await })
     }
 
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        Box::pin(async move { self.store()?.backlog(spared).await })
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        Box::pin(async move { self.store()?.recipients(after, max).await })
+    }
+
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.store()?.rehome(users).await })
+    }
+
     fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>> {
         Box::pin(async move { self.store()?.expire(before_ms, max_rows).await })
     }
@@ -110,5 +126,32 @@ impl Store for LateStore {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.store()?.probe().await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linker_core::testkit::sample::user;
+
+    use super::*;
+    use crate::adapter::memory::MemoryStore;
+
+    async fn there() -> Box<LateStore> {
+        let late = LateStore::default();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        assert!(late.0.set(store).is_ok());
+        Box::new(late)
+    }
+
+    linker_core::store_conformance!(#[tokio::test] => there());
+
+    #[tokio::test]
+    async fn until_it_is_there_it_is_away() {
+        let late = LateStore::default();
+        let away = |error| matches!(error, Some(StoreError::Away(_)));
+        assert!(away(late.backlog(vec![]).await.err()));
+        assert!(away(late.recipients(None, 1).await.err()));
+        assert!(away(late.rehome(vec![(user(1), None)]).await.err()));
+        assert!(away(late.probe().await.err()));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use linker_actors::adapter::memory::MemoryStore;
 use linker_actors::adapter::sqlite::SqliteStore;
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
     CountRequest, Insert, Page, PageFilter, PageRequest, Store, StoreBatch, TakeOver, WaitReason,
 };
@@ -39,12 +39,20 @@ impl Random {
     }
 
     fn batch(&mut self, now_ms: u64) -> StoreBatch {
-        let reasons = [WaitReason::Absent, WaitReason::Behind, WaitReason::Fault];
+        let reasons = [
+            WaitReason::Absent,
+            WaitReason::Behind,
+            WaitReason::Fault,
+            WaitReason::Forward,
+        ];
         let inserts: Vec<Insert> = (0..self.below(12))
-            .map(|_| Insert {
-                envelope: Arc::new(self.envelope()),
-                reason: reasons[self.below(3) as usize],
-                home: None,
+            .map(|_| {
+                let reason = reasons[self.below(4) as usize];
+                Insert {
+                    envelope: Arc::new(self.envelope()),
+                    reason,
+                    home: (reason == WaitReason::Forward).then(|| self.domain()),
+                }
             })
             .collect();
         let deletes = (0..self.below(14)).map(|_| message_id(self.below(400))).collect();
@@ -72,11 +80,27 @@ impl Random {
         (self.below(4) > 0).then(|| node(self.below(3)))
     }
 
+    fn domain(&mut self) -> DomainName {
+        let names = ["domain-01", "domain-02"];
+        names[self.below(2) as usize].parse().expect("a domain name")
+    }
+
+    fn nodes(&mut self) -> Vec<NodeInstance> {
+        (0..self.below(3)).map(|_| node(self.below(3))).collect()
+    }
+
+    fn moved(&mut self) -> Vec<(UserId, Option<DomainName>)> {
+        let first = 10 + self.below(3);
+        (first..13)
+            .map(|number| (user(number), (self.below(2) > 0).then(|| self.domain())))
+            .collect()
+    }
+
     fn take_over(&mut self) -> TakeOver {
         TakeOver {
             node: self.some_node(),
-            spared: (0..self.below(3)).map(|_| node(self.below(3))).collect(),
-            home: None,
+            spared: self.nodes(),
+            home: (self.below(2) > 0).then(|| self.domain()),
             after_seq: 0,
             max_rows: self.below(6) as u32,
             max_bytes: self.below(2000) as usize,
@@ -95,11 +119,34 @@ impl Random {
 }
 
 /// Everything but the sequence numbers, of which one store may use more than the other.
-fn shape(page: Page) -> (Vec<Arc<Envelope>>, bool) {
-    (
-        page.rows.into_iter().map(|row| row.envelope).collect(),
-        page.exhausted,
-    )
+fn shape(page: Page) -> (Vec<(Arc<Envelope>, WaitReason)>, bool) {
+    let rows = page.rows.into_iter().map(|row| (row.envelope, row.reason));
+    (rows.collect(), page.exhausted)
+}
+
+/// The same domains, in the same order.
+fn sorted(mut backlog: Vec<(DomainName, u64)>) -> Vec<(DomainName, u64)> {
+    backlog.sort_unstable();
+    backlog
+}
+
+/// What concerns other domains: what waits for them, for whom, and who moves.
+async fn compare_homes(random: &mut Random, memory: &MemoryStore, sqlite: &SqliteStore, at: &str) {
+    if random.below(8) == 0 {
+        let moved = random.moved();
+        let both = (memory.rehome(moved.clone()).await, sqlite.rehome(moved).await);
+        assert_eq!(both.0, both.1, "{at}");
+    }
+    let spared = random.nodes();
+    let both = (memory.backlog(spared.clone()).await, sqlite.backlog(spared).await);
+    assert_eq!(both.0.map(sorted), both.1.map(sorted), "{at}");
+    let after = (random.below(2) > 0).then(|| user(9 + random.below(4)));
+    let max = random.below(4) as u32;
+    let both = (
+        memory.recipients(after, max).await,
+        sqlite.recipients(after, max).await,
+    );
+    assert_eq!(both.0, both.1, "{at}");
 }
 
 async fn compare(seed: u64, file: &StoreFile, restarts: bool) {
@@ -139,6 +186,7 @@ async fn compare(seed: u64, file: &StoreFile, restarts: bool) {
             let both = (both.0.map(shape), both.1.map(shape));
             assert_eq!(both.0, both.1, "{at}");
         }
+        compare_homes(&mut random, &memory, &sqlite, &at).await;
         for number in 10..13 {
             let request = random.page(user(number));
             let both = (memory.page(request.clone()).await, sqlite.page(request).await);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use linker_actors::adapter::sqlite::{OpenError, OpenOptions, SqliteStore};
 use linker_core::envelope::encode;
+use linker_core::id::DomainName;
 use linker_core::port::{Store, TakeOver};
 use linker_core::testkit::sample::{message, node, user};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
@@ -124,7 +125,7 @@ async fn a_newer_schema_is_refused() {
             error,
             OpenError::Newer {
                 found: 99,
-                known: 2,
+                known: 3,
                 ..
             }
         ),
@@ -145,7 +146,7 @@ async fn without_leave_to_migrate_an_old_schema_is_refused() {
             error,
             OpenError::Outdated {
                 found: 0,
-                needed: 2,
+                needed: 3,
                 ..
             }
         ),
@@ -160,7 +161,7 @@ async fn without_leave_to_migrate_an_old_schema_is_refused() {
             error,
             OpenError::Outdated {
                 found: 0,
-                needed: 2,
+                needed: 3,
                 ..
             }
         ),
@@ -202,6 +203,10 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let page = store.take_over(left).await.expect("taken over");
     assert_eq!(*page.rows[0].envelope, envelope);
     assert!(page.exhausted);
+    let home: DomainName = "domain-02".parse().expect("a domain name");
+    let moved = store.rehome(vec![(user(2), Some(home.clone()))]).await;
+    assert_eq!(moved, Ok(()));
+    assert_eq!(store.backlog(vec![]).await, Ok(vec![(home, 1)]));
 }
 
 #[tokio::test]

@@ -192,26 +192,16 @@ pub trait Store: Send + Sync + 'static {
     fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>>;
 
     /// How many rows wait for [`WaitReason::Forward`], by domain, leaving out those of the nodes `spared`. Domains for which none waits may be left out.
-    fn backlog(
-        &self,
-        spared: Vec<NodeInstance>,
-    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
-        let _ = spared;
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    fn backlog(&self, spared: Vec<NodeInstance>)
+    -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>>;
 
     /// The next `max` users for whom anything waits, in the order of the texts of their ids, behind `after`; from the first without it.
-    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
-        let _ = (after, max);
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>>;
 
     /// These users live elsewhere by now. With a domain, all that waits for the user waits for [`WaitReason::Forward`] to it from now on; without one, what waits for
     /// [`WaitReason::Forward`] waits for [`WaitReason::Fault`]. What is changed by that is nobody's; what waits so already stays as it is.
-    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
-        let _ = users;
-        Box::pin(async { Ok(()) })
-    }
+    /// Every user is named once. Not one transaction: after an error some may have moved, and repeating it is safe.
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// How many rows wait for each of these users, kinds of all sorts included.
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use linker_core::envelope::Envelope;
+use linker_core::id::{DomainName, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
     TakeOver,
@@ -122,6 +123,30 @@ impl<S: Store> Store for FaultyStore<S> {
         Box::pin(async move {
             self.switch.begin().await?;
             self.store.take_over(request).await
+        })
+    }
+
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.backlog(spared).await
+        })
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.recipients(after, max).await
+        })
+    }
+
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.rehome(users).await
         })
     }
 

@@ -5,6 +5,7 @@
 mod bus;
 #[cfg(feature = "testkit")]
 mod faulty;
+mod forwarding;
 mod presence;
 mod store;
 

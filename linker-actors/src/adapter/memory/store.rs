@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store,
     StoreBatch, StoreError, StoredRow, TakeOver, WaitReason,
@@ -20,17 +20,19 @@ pub struct MemoryStore {
 }
 
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     envelope: Arc<Envelope>,
     reason: WaitReason,
     /// Who moves it.
-    owner: Option<NodeInstance>,
+    pub(super) owner: Option<NodeInstance>,
+    /// Where its recipient lives, of what waits to be handed over.
+    home: Option<DomainName>,
     stored_ms: u64,
 }
 
 #[derive(Debug, Default)]
-struct Inbox {
-    seqs: BTreeSet<u64>,
+pub(super) struct Inbox {
+    pub(super) seqs: BTreeSet<u64>,
     /// Rows that count towards the limit.
     counted: u64,
 }
@@ -39,11 +41,13 @@ struct Inbox {
 type Reference = (UserId, UserId, Box<str>);
 
 #[derive(Debug, Default)]
-struct Rows {
+pub(super) struct Rows {
     newest_seq: u64,
-    rows: BTreeMap<u64, Row>,
+    pub(super) rows: BTreeMap<u64, Row>,
     by_id: HashMap<MessageId, u64>,
-    inboxes: HashMap<UserId, Inbox>,
+    pub(super) inboxes: HashMap<UserId, Inbox>,
+    /// Those who have an inbox, by the text of their id.
+    pub(super) recipients: BTreeMap<Box<str>, UserId>,
     by_reference: HashMap<Reference, BTreeSet<u64>>,
     /// By recipient and the user told of.
     events: HashMap<(UserId, UserId), u64>,
@@ -51,6 +55,8 @@ struct Rows {
     arrivals: BTreeSet<(u64, u64)>,
     /// Those that wait for [`WaitReason::Fault`].
     faults: BTreeSet<u64>,
+    /// Those that wait for [`WaitReason::Forward`].
+    pub(super) forwards: BTreeMap<DomainName, BTreeSet<u64>>,
 }
 
 fn repeatable(envelope: &Envelope) -> Option<Reference> {
@@ -60,7 +66,11 @@ fn repeatable(envelope: &Envelope) -> Option<Reference> {
 
 impl Rows {
     fn insert(&mut self, insert: Insert, batch: &StoreBatch) -> InsertOutcome {
-        let Insert { envelope, reason, .. } = insert;
+        let Insert {
+            envelope,
+            reason,
+            home,
+        } = insert;
         if self.by_id.contains_key(&envelope.id) {
             return InsertOutcome::Stored;
         }
@@ -79,7 +89,11 @@ impl Rows {
         }
         self.add(Row {
             envelope,
-            owner: batch.node.clone().filter(|_| reason == WaitReason::Fault),
+            owner: batch
+                .node
+                .clone()
+                .filter(|_| matches!(reason, WaitReason::Fault | WaitReason::Forward)),
+            home: home.filter(|_| reason == WaitReason::Forward),
             reason,
             stored_ms: batch.now_ms,
         });
@@ -100,7 +114,11 @@ impl Rows {
         let seq = self.newest_seq;
         let envelope = &row.envelope;
         self.by_id.insert(envelope.id, seq);
-        let inbox = self.inboxes.entry(envelope.to).or_default();
+        let inbox = self.inboxes.entry(envelope.to).or_insert_with(|| {
+            let text = envelope.to.to_string().into();
+            self.recipients.insert(text, envelope.to);
+            Inbox::default()
+        });
         inbox.seqs.insert(seq);
         inbox.counted += u64::from(envelope.kind.counts());
         if let Some(key) = repeatable(envelope) {
@@ -110,23 +128,47 @@ impl Rows {
             self.events.insert((envelope.to, envelope.from), seq);
         }
         self.arrivals.insert((row.stored_ms, seq));
-        if row.reason == WaitReason::Fault {
-            self.faults.insert(seq);
-        }
         self.rows.insert(seq, row);
+        self.list(seq);
+    }
+
+    /// Notes a row where those are looked for that wait for the same.
+    fn list(&mut self, seq: u64) {
+        let Some(row) = self.rows.get(&seq) else { return };
+        match (row.reason, &row.home) {
+            (WaitReason::Fault, _) => drop(self.faults.insert(seq)),
+            (WaitReason::Forward, Some(home)) => {
+                self.forwards.entry(home.clone()).or_default().insert(seq);
+            }
+            _ => {}
+        }
+    }
+
+    fn unlist(&mut self, seq: u64) {
+        let Some(row) = self.rows.get(&seq) else { return };
+        self.faults.remove(&seq);
+        if let Some(home) = &row.home
+            && let Some(seqs) = self.forwards.get_mut(home)
+        {
+            seqs.remove(&seq);
+            if seqs.is_empty() {
+                self.forwards.remove(home);
+            }
+        }
     }
 
     fn remove(&mut self, seq: u64) -> Option<Arc<Envelope>> {
+        self.unlist(seq);
         let row = self.rows.remove(&seq)?;
         let envelope = row.envelope;
         self.by_id.remove(&envelope.id);
         self.arrivals.remove(&(row.stored_ms, seq));
-        self.faults.remove(&seq);
         if let Some(inbox) = self.inboxes.get_mut(&envelope.to) {
             inbox.seqs.remove(&seq);
             inbox.counted -= u64::from(envelope.kind.counts());
             if inbox.seqs.is_empty() {
                 self.inboxes.remove(&envelope.to);
+                self.recipients.remove(&*envelope.to.to_string());
             }
         }
         if let Some(key) = repeatable(&envelope)
@@ -164,12 +206,28 @@ impl Rows {
     }
 
     fn let_go(&mut self, id: &MessageId, reason: WaitReason) {
-        let Some(seq) = self.by_id.get(id) else { return };
-        if let Some(row) = self.rows.get_mut(seq) {
+        if let Some(&seq) = self.by_id.get(id) {
+            self.wait_for(seq, reason, None);
+        }
+    }
+
+    /// From now on, and as nobody's.
+    pub(super) fn wait_for(&mut self, seq: u64, reason: WaitReason, home: Option<DomainName>) {
+        self.unlist(seq);
+        if let Some(row) = self.rows.get_mut(&seq) {
             row.reason = reason;
             row.owner = None;
-            self.faults.remove(seq);
+            row.home = home;
         }
+        self.list(seq);
+    }
+
+    /// Whether it waits to be handed over to `home`, or for `None` to any domain.
+    pub(super) fn waits_for_home(&self, seq: u64, home: Option<&DomainName>) -> bool {
+        let row = self.rows.get(&seq);
+        row.is_some_and(|row| {
+            row.reason == WaitReason::Forward && (home.is_none() || row.home.as_ref() == home)
+        })
     }
 
     fn take_over(&mut self, request: &TakeOver) -> Page {
@@ -179,7 +237,12 @@ impl Rows {
         };
         let mut cost = 0;
         let after = (Bound::Excluded(request.after_seq), Bound::Unbounded);
-        for &seq in self.faults.range(after) {
+        let none = BTreeSet::new();
+        let left = match &request.home {
+            Some(home) => self.forwards.get(home).unwrap_or(&none),
+            None => &self.faults,
+        };
+        for &seq in left.range(after) {
             let Some(row) = self.rows.get_mut(&seq) else {
                 continue;
             };
@@ -301,6 +364,27 @@ impl Store for MemoryStore {
 
     fn take_over(&self, request: TakeOver) -> BoxFuture<'_, Result<Page, StoreError>> {
         Box::pin(async move { Ok(self.rows().take_over(&request)) })
+    }
+
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().backlog(&spared)) })
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().recipients(after.as_ref(), max)) })
+    }
+
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut rows = self.rows();
+            for (user, home) in users {
+                rows.rehome(&user, home.as_ref());
+            }
+            Ok(())
+        })
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

@@ -39,17 +39,16 @@ pub(super) const REMOVE_EVENTS: &str = "DELETE FROM linker_message AS m WHERE m.
 
 /// In the order of the arrays, as sequence numbers go.
 const ADD: &str = "\
-    INSERT INTO linker_message (id, recipient, sender, class, reason, owner, stored_ms, dedupe, cost, body) \
-    SELECT id, recipient, sender, class, reason, CASE reason WHEN 3 THEN $9 END, $10, dedupe, cost, body \
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[]) WITH ORDINALITY \
-    AS given (id, recipient, sender, class, reason, dedupe, cost, body, place) ORDER BY place \
+    INSERT INTO linker_message (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body) \
+    SELECT id, recipient, sender, class, reason, CASE WHEN reason IN (3, 4) THEN $9 END, CASE reason WHEN 4 THEN home END, \
+           $10, dedupe, cost, body \
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[], $11::text[]) \
+    WITH ORDINALITY AS given (id, recipient, sender, class, reason, dedupe, cost, body, home, place) ORDER BY place \
     ON CONFLICT (id) DO NOTHING";
 
-pub(super) const LET_GO: &str =
-    "UPDATE linker_message SET reason = 1, owner = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
+pub(super) const LET_GO: &str = "UPDATE linker_message SET reason = 1, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
 
-pub(super) const LEAVE_TO_THOSE_BEHIND: &str =
-    "UPDATE linker_message SET reason = 2, owner = NULL WHERE id = ANY($1::uuid[]) AND reason <> 2";
+pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE linker_message SET reason = 2, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 2";
 
 pub(super) const REMOVE_IDS: &str = "DELETE FROM linker_message WHERE id = ANY($1::uuid[])";
 
@@ -279,6 +278,11 @@ async fn add(
         .bind(bodies)
         .bind(batch.node.as_ref().map(ToString::to_string))
         .bind(int(batch.now_ms))
+        .bind(
+            rows.iter()
+                .map(|insert| insert.home.as_ref().map(ToString::to_string))
+                .collect::<Vec<_>>(),
+        )
         .execute(connection)
         .await?;
     Ok(())

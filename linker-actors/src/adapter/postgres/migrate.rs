@@ -9,10 +9,16 @@ use super::connect::{self, Connector};
 use super::open::{PostgresOpenError, PostgresOptions};
 
 /// Version 1, 2, …: forward only, and never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../migrations/postgres/0001_message.sql"
-))];
+const MIGRATIONS: &[&str] = &[
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/postgres/0001_message.sql"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/postgres/0002_home.sql"
+    )),
+];
 
 /// The schema this code works with.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -16,6 +16,7 @@ mod batch;
 mod connect;
 mod connections;
 mod fault;
+mod forwarding;
 mod migrate;
 mod open;
 mod read;

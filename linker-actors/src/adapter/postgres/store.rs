@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linker_core::envelope::Envelope;
-use linker_core::id::UserId;
+use linker_core::id::{DomainName, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
     TakeOver,
@@ -17,11 +17,13 @@ use super::batch::{self, LET_GO, Memory, REMOVE_IDS};
 use super::connect::Connector;
 use super::connections::Connections;
 use super::fault::{away, gave_way, uncertain_unless_refused};
+use super::forwarding;
 use super::open::{self, PostgresOpenError, PostgresOptions};
 use super::read;
 use super::row::{DedupeKey, uuid_of};
 use super::taking;
 use crate::adapter::sql::inbox_counts::InboxCounts;
+use crate::adapter::sql::moving::Party;
 
 /// What was counted is counted anew after so long: other nodes add rows too.
 const COUNTS_KEPT_FOR: Duration = Duration::from_secs(10);
@@ -169,6 +171,25 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// One statement of it, which is a transaction by itself; answers whether there may be more.
+    async fn rehome_some(&self, party: &mut Party) -> Result<bool, StoreError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut borrowed = self.others.borrow().await?;
+            let moving = forwarding::move_some(&mut borrowed.connection, party);
+            match self.others.connector().answer(moving).await {
+                Err(error) if gave_way(&error) && attempts < ATTEMPTS => borrowed.give_back(),
+                moved => {
+                    let (found, last) = borrowed.settle(moved, uncertain_unless_refused)?;
+                    return Ok(party.follow(found, &last));
+                }
+            }
+        }
+    }
+}
+
 enum Transacted {
     Committed(Vec<InsertOutcome>, HashMap<UserId, u64>),
     /// To another transaction; nothing was changed.
@@ -218,6 +239,30 @@ impl Store for PostgresStore {
         ask!(self, uncertain_unless_refused, |connection| taking::take_over(
             connection, &request
         ))
+    }
+
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        ask!(self, away, |connection| forwarding::backlog(connection, &spared))
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        ask!(self, away, |connection| forwarding::recipients(
+            connection,
+            after.as_ref(),
+            max
+        ))
+    }
+
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            for mut party in Party::all_of(users) {
+                while self.rehome_some(&mut party).await? {}
+            }
+            Ok(())
+        })
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

@@ -11,15 +11,42 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::row::envelope_of;
 use crate::adapter::sql::code::int;
 
-/// Locks one row more than wanted, to know whether any is left.
-pub(super) const TAKE_OVER: &str = "WITH \
-    found AS MATERIALIZED (SELECT seq, id, cost FROM linker_message WHERE reason = 3 AND seq > $1 \
-        AND (owner IS NULL OR owner <> ALL($2::text[])) ORDER BY seq LIMIT $3 + 1 FOR UPDATE SKIP LOCKED), \
-    chosen AS MATERIALIZED (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY seq) AS n, \
-        sum(cost) OVER (ORDER BY seq) - cost AS before FROM found) AS summed WHERE n <= $3 AND before <= $4), \
-    given AS (UPDATE linker_message SET owner = $5 WHERE id = ANY(ARRAY(SELECT id FROM chosen)) RETURNING seq, body) \
-    SELECT seq, body, (SELECT count(*) FROM found) AS found FROM given \
-    UNION ALL SELECT NULL, NULL, count(*) FROM found";
+/// Of the rows of `found`, which are locked and one more than wanted, to know whether any is left, those within the bounds become the taker's. What is
+/// its own already is not written again: it asks for the same rows until they are handed over.
+macro_rules! take_over_sql {
+    ($found:literal) => {
+        concat!(
+            $found,
+            ", chosen AS MATERIALIZED (SELECT seq, id, owner, body FROM (SELECT seq, id, owner, body, \
+                row_number() OVER (ORDER BY seq) AS n, sum(cost) OVER (ORDER BY seq) - cost AS before FROM found) AS summed \
+                WHERE n <= $3 AND before <= $4), \
+             given AS (UPDATE linker_message SET owner = $5 \
+                WHERE id = ANY(ARRAY(SELECT id FROM chosen WHERE owner IS DISTINCT FROM $5))) \
+             SELECT seq, body, NULL::int8 FROM chosen UNION ALL SELECT NULL, NULL, count(*) FROM found"
+        )
+    };
+}
+
+pub(super) const TAKE_OVER: &str = take_over_sql!(
+    "WITH found AS MATERIALIZED (SELECT seq, id, cost, owner, body FROM linker_message WHERE reason = 3 AND seq > $1 \
+        AND (owner IS NULL OR owner <> ALL($2::text[])) ORDER BY seq LIMIT $3 + 1 FOR UPDATE SKIP LOCKED)"
+);
+
+/// Owner by owner, lest a million rows of those who are spared be walked through to find that nothing is left. Owners are looked for from the end: each
+/// has its newest row there, while what went lately lies at the beginning.
+pub(super) const TAKE_OVER_FOR_HOME: &str = take_over_sql!(
+    "WITH RECURSIVE owners (owner) AS (\
+        (SELECT owner FROM linker_message WHERE reason = 4 AND home = $6 AND owner > '' ORDER BY owner DESC LIMIT 1) \
+        UNION ALL SELECT next.owner FROM owners CROSS JOIN LATERAL (SELECT m.owner FROM linker_message AS m \
+            WHERE m.reason = 4 AND m.home = $6 AND m.owner < owners.owner ORDER BY m.owner DESC LIMIT 1) AS next), \
+     found AS MATERIALIZED (SELECT * FROM (\
+        SELECT of_one.* FROM owners CROSS JOIN LATERAL (SELECT seq, id, cost, owner, body FROM linker_message AS m \
+            WHERE m.reason = 4 AND m.home = $6 AND m.owner = owners.owner AND m.seq > $1 \
+            ORDER BY m.seq LIMIT $3 + 1 FOR UPDATE SKIP LOCKED) AS of_one WHERE owners.owner <> ALL($2::text[]) \
+        UNION ALL SELECT * FROM (SELECT seq, id, cost, owner, body FROM linker_message \
+            WHERE reason = 4 AND home = $6 AND owner IS NULL AND seq > $1 \
+            ORDER BY owner, seq LIMIT $3 + 1 FOR UPDATE SKIP LOCKED) AS of_nobody) AS left_over ORDER BY seq LIMIT $3 + 1)"
+);
 
 pub(super) const EXPIRE: &str = "DELETE FROM linker_message WHERE id = ANY(ARRAY(\
     SELECT id FROM linker_message WHERE stored_ms < $1 ORDER BY stored_ms, seq LIMIT $2 FOR UPDATE SKIP LOCKED)) \
@@ -27,14 +54,20 @@ pub(super) const EXPIRE: &str = "DELETE FROM linker_message WHERE id = ANY(ARRAY
 
 pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver) -> sqlx::Result<Page> {
     let spared: Vec<String> = request.spared.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query(TAKE_OVER)
+    let (sql, reason) = match &request.home {
+        Some(_) => (TAKE_OVER_FOR_HOME, WaitReason::Forward),
+        None => (TAKE_OVER, WaitReason::Fault),
+    };
+    let mut query = sqlx::query(sql)
         .bind(int(request.after_seq))
         .bind(spared)
         .bind(i64::from(request.max_rows))
         .bind(int(request.max_bytes as u64))
-        .bind(request.node.as_ref().map(ToString::to_string))
-        .fetch_all(connection)
-        .await?;
+        .bind(request.node.as_ref().map(ToString::to_string));
+    if let Some(home) = &request.home {
+        query = query.bind(home.to_string());
+    }
+    let rows = query.fetch_all(connection).await?;
     let mut page = Page::default();
     let mut given = 0;
     for row in rows {
@@ -47,7 +80,7 @@ pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver)
             page.rows.push(StoredRow {
                 seq: seq.cast_unsigned(),
                 envelope,
-                reason: WaitReason::Fault,
+                reason,
             });
         }
     }

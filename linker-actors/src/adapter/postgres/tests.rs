@@ -6,14 +6,14 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::connect::Connector;
-use super::{PostgresOptions, PostgresStore, batch, read, taking};
+use super::{PostgresOptions, PostgresStore, batch, forwarding, read, taking};
 
 #[path = "../../../tests/it/postgres/database.rs"]
 #[expect(dead_code, reason = "the integration tests, whose file this is, use the rest")]
 mod database;
 
 /// Every statement that looks for rows, with parameters as they come: many ids, many users, one user's first page.
-const STATEMENTS: [(&str, &str, &str); 11] = [
+const STATEMENTS: [(&str, &str, &str); 17] = [
     ("look up", batch::LOOK_UP, "IDS, IDS, 0, USERS"),
     (
         "remove events",
@@ -40,16 +40,41 @@ const STATEMENTS: [(&str, &str, &str); 11] = [
         taking::TAKE_OVER,
         "0, '{connector-01~0000000000000001}', 500, 1000000, 'connector-02~0000000000000002'",
     ),
+    (
+        "take over for a home of many",
+        taking::TAKE_OVER_FOR_HOME,
+        "0, '{connector-01~0000000000000001}', 500, 1000000, 'connector-02~0000000000000002', 'domain-01'",
+    ),
+    (
+        "take over for a home of few",
+        taking::TAKE_OVER_FOR_HOME,
+        "0, '{connector-01~0000000000000001}', 500, 1000000, 'connector-02~0000000000000002', 'domain-02'",
+    ),
+    (
+        "backlog",
+        forwarding::BACKLOG,
+        "'{connector-01~0000000000000001}'",
+    ),
+    ("recipients", forwarding::RECIPIENTS, "'ANZ-17', 1000"),
+    (
+        "move away",
+        forwarding::MOVE_AWAY,
+        "USERS, AFTER, 5000, 'domain-02'",
+    ),
+    ("move here", forwarding::MOVE_HERE, "USERS, AFTER, 5000"),
     ("expire", taking::EXPIRE, "1000, 500"),
 ];
 
-/// A thousand users with a thousand rows each; a hundredth of the rows behind, another one faulty.
-const FILL: &str = "INSERT INTO linker_message (id, recipient, sender, class, reason, owner, stored_ms, dedupe, cost, body) \
-    SELECT lpad(to_hex(n), 32, '0')::uuid, 'ANZ-' || n % 1000, 'ANZ-' || n % 777, 1, CASE n % 100 WHEN 0 THEN 2 WHEN 1 THEN 3 ELSE 1 END, \
-    CASE n % 100 WHEN 1 THEN 'connector-0' || n % 3 || '~0000000000000001' END, n, \
+/// A thousand users with a thousand rows each; a hundredth of the rows behind, another one faulty, some absent. All the rest waits for one domain, and
+/// a hundred rows for another one.
+const FILL: &str = "INSERT INTO linker_message (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body) \
+    SELECT lpad(to_hex(n), 32, '0')::uuid, 'ANZ-' || n % 1000, 'ANZ-' || n % 777, 1, \
+    CASE WHEN n % 100 = 0 THEN 2 WHEN n % 100 = 1 THEN 3 WHEN n % 100 < 9 THEN 1 ELSE 4 END, \
+    CASE WHEN n % 100 = 1 OR n % 100 >= 9 THEN 'connector-0' || n % 3 || '~0000000000000001' END, \
+    CASE WHEN n % 100 >= 9 THEN CASE n % 10000 WHEN 9999 THEN 'domain-02' ELSE 'domain-01' END END, n, \
     CASE WHEN n % 2 = 0 THEN lpad(to_hex(n), 32, '0')::uuid END, 356, $1 FROM generate_series(1, 1000000) AS n";
 
-/// `IDS` and `USERS` stand for a thousand each.
+/// `IDS`, `USERS` and `AFTER` stand for a thousand each.
 fn parameters_of(pattern: &str) -> String {
     let list = |item: fn(u32) -> String| {
         let items: Vec<String> = (1..=1000).map(item).collect();
@@ -58,6 +83,7 @@ fn parameters_of(pattern: &str) -> String {
     pattern
         .replace("IDS", &list(|n| format!("{:032x}", n * 997)))
         .replace("USERS", &list(|n| format!("ANZ-{n}")))
+        .replace("AFTER", &list(|n| format!("{}", n % 2 * 500_000)))
 }
 
 /// All steps of a plan, as they are named.

@@ -2,4 +2,5 @@
 
 pub(super) mod code;
 pub(super) mod inbox_counts;
+pub(super) mod moving;
 pub(super) mod plan;

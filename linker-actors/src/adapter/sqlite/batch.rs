@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::recent::RecentReferences;
-use super::row::{body_of, envelope_of, json_ids, json_ints, json_pairs, json_users};
+use super::row::{body_of, envelope_of, json_homes, json_ids, json_ints, json_pairs, json_users};
 use super::writer::Memory;
 use crate::adapter::sql::code::{CLASS_COUNTED, class_of, int, reason_of};
 use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
@@ -38,16 +38,17 @@ pub(super) const REMOVE_EVENTS: &str = "DELETE FROM inbox WHERE about IS NOT NUL
 const DELETE_ROWS: &str = "DELETE FROM message WHERE seq IN (SELECT value FROM json_each(?1))";
 const FORGET_ROWS: &str = "DELETE FROM removed WHERE seq IN (SELECT value FROM json_each(?1))";
 
-/// From the rows just added, sorted as the table is.
-const FILL_INBOX: &str = "INSERT INTO inbox (recipient, seq, class, reason, dedupe, about, owner) \
-     SELECT recipient, seq, class, reason, dedupe, CASE class WHEN 3 THEN sender END, CASE reason WHEN 3 THEN ?3 END FROM message \
-     WHERE seq BETWEEN ?1 AND ?2 ORDER BY recipient, seq";
+/// From the rows just added, of which each has its home or null in the list, sorted as the table is.
+const FILL_INBOX: &str = "INSERT INTO inbox (recipient, seq, class, reason, dedupe, about, owner, home) \
+     SELECT m.recipient, m.seq, m.class, m.reason, m.dedupe, CASE m.class WHEN 3 THEN m.sender END, \
+     CASE WHEN m.reason IN (3, 4) THEN ?3 END, CASE m.reason WHEN 4 THEN given.value END \
+     FROM json_each(?2) AS given CROSS JOIN message AS m ON m.seq = ?1 + given.key ORDER BY m.recipient, m.seq";
 
 /// The reason in the row itself is the one it came with, and is asked by nobody.
-pub(super) const LET_GO: &str = "UPDATE inbox SET reason = 1, owner = NULL WHERE (recipient, seq) IN \
+pub(super) const LET_GO: &str = "UPDATE inbox SET reason = 1, owner = NULL, home = NULL WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
 
-pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE inbox SET reason = 2, owner = NULL WHERE (recipient, seq) IN \
+pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE inbox SET reason = 2, owner = NULL, home = NULL WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
 
 pub(super) const REMOVE_IDS: &str = "DELETE FROM inbox WHERE (recipient, seq) IN \
@@ -303,7 +304,7 @@ async fn add(
     if !rows.is_empty() {
         sqlx::query(FILL_INBOX)
             .bind(first_seq)
-            .bind(memory.newest_seq)
+            .bind(json_homes(rows.iter().map(|insert| insert.home.as_ref())))
             .bind(batch.node.as_ref().map(ToString::to_string))
             .execute(connection)
             .await?;

@@ -16,6 +16,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/sqlite/0002_owner.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/sqlite/0003_home.sql"
+    )),
 ];
 
 /// The schema this code works with.

@@ -10,6 +10,7 @@
 mod batch;
 mod connect;
 mod fault;
+mod forwarding;
 mod housekeeping;
 mod migrate;
 mod open;

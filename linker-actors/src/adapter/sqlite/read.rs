@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
 use linker_core::envelope::HEAD_LEN_MAX;
+use linker_core::id::DomainName;
 use linker_core::port::{CountRequest, Page, PageFilter, PageRequest, Repeatable, StoreError, StoredRow};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -103,7 +104,7 @@ pub(super) async fn page(connection: &mut SqliteConnection, request: &PageReques
         max_rows: request.max_rows,
         max_bytes: request.max_bytes,
     };
-    page_of(connection, sql, &user, bounds).await
+    page_of(connection, sql, &user, None, bounds).await
 }
 
 /// What a page is asked for, whatever it is of.
@@ -113,11 +114,13 @@ pub(super) struct Bounds {
     pub(super) max_bytes: usize,
 }
 
-/// `sql` takes what to look for, the sequence number to go on after, and a limit; it gives sequence numbers, bodies and reasons.
+/// `sql` takes what to look for, the sequence number to go on after, a limit, and `home` if there is one; it gives sequence numbers, bodies and
+/// reasons.
 pub(super) async fn page_of(
     connection: &mut SqliteConnection,
     sql: &'static str,
     sought: &str,
+    home: Option<&DomainName>,
     bounds: Bounds,
 ) -> sqlx::Result<Page> {
     // One more than wanted, to know whether any is left.
@@ -126,11 +129,11 @@ pub(super) async fn page_of(
     let mut after_seq = int(bounds.after_seq);
     let mut cost = 0;
     loop {
-        let mut rows = sqlx::query(sql)
-            .bind(sought)
-            .bind(after_seq)
-            .bind(limit)
-            .fetch(&mut *connection);
+        let mut query = sqlx::query(sql).bind(sought).bind(after_seq).bind(limit);
+        if let Some(home) = home {
+            query = query.bind(home.to_string());
+        }
+        let mut rows = query.fetch(&mut *connection);
         let mut seen = 0;
         while let Some(row) = rows.try_next().await? {
             if page.rows.len() >= bounds.max_rows as usize || cost > bounds.max_bytes {

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 
 use bytes::{Bytes, BytesMut};
 use linker_core::envelope::{Envelope, EnvelopeDecodeError, decode, decode_head, encode};
-use linker_core::id::{MessageId, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 
 pub(super) fn body_of(envelope: &Envelope) -> Vec<u8> {
     let mut body = BytesMut::new();
@@ -69,6 +69,14 @@ pub(super) fn json_nodes<'a>(nodes: impl IntoIterator<Item = &'a NodeInstance>) 
     json_list(nodes, |out, node| quote(out, node))
 }
 
+/// `["domain-01", null, …]`: no character of a domain needs escaping.
+pub(super) fn json_homes<'a>(homes: impl IntoIterator<Item = Option<&'a DomainName>>) -> String {
+    json_list(homes, |out, home| match home {
+        Some(home) => quote(out, home),
+        None => out.push_str("null"),
+    })
+}
+
 /// `["ANZ-1", …]`: no character of a user id needs escaping.
 pub(super) fn json_users<'a>(users: impl IntoIterator<Item = &'a UserId>) -> String {
     json_list(users, |out, user| quote(out, user))
@@ -81,6 +89,17 @@ pub(super) fn json_pairs<'a>(pairs: impl IntoIterator<Item = &'a (UserId, UserId
         quote(out, one);
         out.push(',');
         quote(out, other);
+        out.push(']');
+    })
+}
+
+/// `[["ANZ-1",17], …]`.
+pub(super) fn json_places<'a>(places: impl IntoIterator<Item = (&'a UserId, &'a i64)>) -> String {
+    json_list(places, |out, (user, seq)| {
+        out.push('[');
+        quote(out, user);
+        out.push(',');
+        put(out, seq);
         out.push(']');
     })
 }
@@ -140,6 +159,9 @@ mod tests {
         assert_eq!(json_ids(&[message_id(1)]), id);
         assert_eq!(json_users(&[user(1), user(2)]), r#"["ANZ-1","ANZ-2"]"#);
         assert_eq!(json_pairs(&[(user(1), user(2))]), r#"[["ANZ-1","ANZ-2"]]"#);
+        assert_eq!(json_places([(&user(1), &17)]), r#"[["ANZ-1",17]]"#);
+        let home = "domain-01".parse().expect("a domain name");
+        assert_eq!(json_homes([Some(&home), None]), r#"["domain-01",null]"#);
         assert_eq!(json_ints(&[-1, 2]), "[-1,2]");
         assert_eq!(json_lists([json_ints(&[1]), json_ints(&[])]), "[[1],[]]");
     }

@@ -4,6 +4,7 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 
 use linker_core::envelope::Envelope;
+use linker_core::id::{DomainName, NodeInstance, UserId};
 use linker_core::port::{
     BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
     TakeOver,
@@ -11,9 +12,11 @@ use linker_core::port::{
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::connect::Connector;
+use super::forwarding;
 use super::open::{self, OpenError, OpenOptions};
 use super::read::{self, Readers};
 use super::writer::Writer;
+use crate::adapter::sql::moving::Party;
 
 /// [`Store`] in an SQLite file. Works on any tokio runtime that calls it.
 ///
@@ -114,6 +117,43 @@ impl Store for SqliteStore {
         Box::pin(self.write(|mut writer, answer| async move {
             let _ = answer.send(writer.take_over(&request).await);
         }))
+    }
+
+    fn backlog(
+        &self,
+        spared: Vec<NodeInstance>,
+    ) -> BoxFuture<'_, Result<Vec<(DomainName, u64)>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.readers.borrow().await?;
+            let backlog = forwarding::backlog(&mut reader.connection, &spared).await;
+            reader.settle(backlog)
+        })
+    }
+
+    fn recipients(&self, after: Option<UserId>, max: u32) -> BoxFuture<'_, Result<Vec<UserId>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.readers.borrow().await?;
+            let recipients = forwarding::recipients(&mut reader.connection, after.as_ref(), max).await;
+            reader.settle(recipients)
+        })
+    }
+
+    /// A little at a time: whoever waits to write comes in between.
+    fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            for mut party in Party::all_of(users) {
+                let mut more = true;
+                while more {
+                    (party, more) = self
+                        .write(|mut writer, answer| async move {
+                            let moved = writer.rehome(&mut party).await;
+                            let _ = answer.send(moved.map(|more| (party, more)));
+                        })
+                        .await?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

@@ -6,10 +6,10 @@ use linker_core::port::{Insert, Store, StoreBatch, WaitReason};
 use linker_core::testkit::sample::{EPOCH_MS, message_with_reference, user};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
-use super::{OpenOptions, SqliteStore, batch, housekeeping, read, taking};
+use super::{OpenOptions, SqliteStore, batch, forwarding, housekeeping, read, taking};
 
 /// Every statement that looks for rows, with the parameters it takes.
-const STATEMENTS: [(&str, &str, usize); 17] = [
+const STATEMENTS: [(&str, &str, usize); 22] = [
     ("find ids", batch::FIND_IDS, 1),
     ("find references", batch::FIND_REFERENCES, 3),
     ("recent references", batch::RECENT_REFERENCES, 2),
@@ -26,7 +26,12 @@ const STATEMENTS: [(&str, &str, usize); 17] = [
     ("let go", batch::LET_GO, 1),
     ("leave to those behind", batch::LEAVE_TO_THOSE_BEHIND, 1),
     ("find what was left", taking::FIND_LEFT, 3),
+    ("find what was left for a home", taking::FIND_LEFT_FOR_HOME, 4),
     ("give to a node", taking::GIVE, 2),
+    ("backlog", forwarding::BACKLOG, 1),
+    ("recipients", forwarding::RECIPIENTS, 2),
+    ("move away", forwarding::MOVE_AWAY, 3),
+    ("move here", forwarding::MOVE_HERE, 2),
 ];
 
 /// A walk over a table of waiting rows; over a list that was passed in, or over `removed` up to a limit, is fine.

@@ -4,6 +4,7 @@ mod conformance;
 mod database;
 mod faults;
 mod harness;
+mod many_domains;
 mod many_nodes;
 mod open;
 mod private_server;

@@ -1,17 +1,21 @@
 //! What every [`Store`] must do.
 
+mod forwarding;
 mod inserts;
 mod limits;
 mod pages;
+mod rehoming;
 mod removals;
 mod taking;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use forwarding::*;
 pub use inserts::*;
 pub use limits::*;
 pub use pages::*;
+pub use rehoming::*;
 pub use removals::*;
 pub use taking::*;
 
@@ -77,6 +81,22 @@ macro_rules! store_conformance {
             rows_left_to_those_behind_are_theirs
             pages_tell_why_a_row_waits
             inserting_again_leaves_a_row_whose_it_is
+            what_waits_for_a_domain_is_taken_over_for_it
+            a_node_that_does_not_spare_itself_is_told_its_own_again
+            what_is_handed_over_is_apart_from_what_is_moved
+            taking_over_for_a_domain_is_bounded
+            each_row_is_handed_over_by_one
+            a_backlog_is_drained_page_by_page
+            rows_let_go_are_not_handed_over
+            what_is_handed_over_is_in_the_pages_of_its_recipient
+            what_is_handed_over_is_counted_and_recognised
+            inserting_again_leaves_a_row_where_it_goes
+            the_backlog_is_told_by_domain
+            recipients_come_in_the_order_of_their_texts
+            recipients_are_those_for_whom_something_waits
+            what_waits_for_one_who_moved_away_is_handed_over
+            what_waits_for_one_who_moved_here_is_moved
+            many_users_move_at_once
         }
     };
     (@each #[$test:meta] => $fixture:expr; $($law:ident)*) => {$(
@@ -182,9 +202,11 @@ mod tests {
     fn the_macro_names_every_law() {
         let suite = include_str!("mod.rs");
         let laws = [
+            include_str!("forwarding.rs"),
             include_str!("inserts.rs"),
             include_str!("limits.rs"),
             include_str!("pages.rs"),
+            include_str!("rehoming.rs"),
             include_str!("removals.rs"),
             include_str!("taking.rs"),
         ];

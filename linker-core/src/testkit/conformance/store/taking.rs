@@ -30,7 +30,7 @@ fn let_go(numbers: &[u64]) -> StoreBatch {
 }
 
 /// All that can be taken over, for node `taker`.
-fn all_for(taker: u64, spared: &[u64]) -> TakeOver {
+pub(super) fn all_for(taker: u64, spared: &[u64]) -> TakeOver {
     TakeOver {
         node: Some(node(taker)),
         spared: spared.iter().copied().map(node).collect(),
@@ -41,12 +41,12 @@ fn all_for(taker: u64, spared: &[u64]) -> TakeOver {
     }
 }
 
-async fn take<S: Store + ?Sized>(store: &S, request: TakeOver) -> Page {
+pub(super) async fn take<S: Store + ?Sized>(store: &S, request: TakeOver) -> Page {
     taken(store.take_over(request).await)
 }
 
 /// Everything at once, and the ids of it.
-async fn take_all<S: Store + ?Sized>(store: &S, request: TakeOver) -> Vec<MessageId> {
+pub(super) async fn take_all<S: Store + ?Sized>(store: &S, request: TakeOver) -> Vec<MessageId> {
     let page = take(store, request).await;
     assert!(page.exhausted, "nothing was left out");
     ids(&page)
@@ -190,7 +190,7 @@ pub async fn each_row_is_taken_over_by_one<S: Store + ?Sized>(store: &S) {
     assert_eq!(take_all(store, all_for(1, &living)).await, []);
 }
 
-async fn all<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+pub(super) async fn all<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (future, done) in futures.iter_mut().zip(&mut done) {
