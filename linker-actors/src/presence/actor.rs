@@ -217,7 +217,7 @@ impl PresenceActor {
         let Some(master) = directory.app_of(user.app()).and_then(|app| app.master) else {
             return;
         };
-        if master == user || !directory.is_home(&master) {
+        if master == user || directory.home_of(&master).is_none() {
             return;
         }
         let now = self.node.clock.now();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    Client, Frame, MASTER, Network, WAIT, close_connection, eventually, fast, group, message, message_read,
+    Client, Frame, MASTER, Network, await_missing, close_connection, fast, group, message, message_read,
     reaches, referenced, user_of, with,
 };
 
@@ -14,7 +14,9 @@ async fn messages_receipts_and_confirmations_cross_a_link() {
     let (one, two) = (user_of(0, 1), user_of(1, 2));
     let mut here = Client::login(&nodes[0], &one).await;
     let mut there = Client::login(&nodes[1], &two).await;
-    here.send(referenced(&two, json!({"n": [1.50, "é"]}), "r1"));
+    here.send_text(format!(
+        r#"{{"type":"MESSAGE","data":{{"to":"{two}","content":{{"n":[1.50,"é"]}}}},"reference":"r1"}}"#
+    ));
     let got = there.next().await;
     assert_eq!((got.kind(), &got["data"]["from"]), ("MESSAGE", &json!(one)));
     assert!(got.text.contains("1.50"), "{}", got.text);
@@ -46,11 +48,8 @@ async fn a_message_is_accepted_when_the_next_domain_has_it() {
     let references: Vec<String> = (0..50).map(|n| format!("r{n}")).collect();
     sender.store_for(&absent, &references).await;
     // At home it waits as any missed message does.
-    let mut recipient = eventually("all wait", WAIT, async || {
-        let client = Client::login(&nodes[1], &absent).await;
-        (client.missing() == 50).then_some(client)
-    })
-    .await;
+    await_missing(&nodes[1], &absent, 50).await;
+    let mut recipient = Client::login(&nodes[1], &absent).await;
     let (page, left) = recipient.fetch(100).await;
     let came: Vec<&str> = page
         .iter()
@@ -70,17 +69,11 @@ async fn a_confirmation_waits_at_home_for_its_absent_sender() {
     let mut sender = Client::login_with(&nodes[0], &one, json!({"accepted": true})).await;
     sender.store_for(&two, &["r1".to_owned()]).await;
     sender.close().await;
-    let mut recipient = eventually("it waits", WAIT, async || {
-        let client = Client::login(&nodes[1], &two).await;
-        (client.missing() == 1).then_some(client)
-    })
-    .await;
+    await_missing(&nodes[1], &two, 1).await;
+    let mut recipient = Client::login(&nodes[1], &two).await;
     recipient.fetch(10).await;
-    let mut back = eventually("the confirmation waits", WAIT, async || {
-        let client = Client::login(&nodes[0], &one).await;
-        (client.missing() == 1).then_some(client)
-    })
-    .await;
+    await_missing(&nodes[0], &one, 1).await;
+    let mut back = Client::login(&nodes[0], &one).await;
     let (page, _) = back.fetch(10).await;
     assert_eq!(
         (page[0].kind(), &page[0]["data"]["reference"]),

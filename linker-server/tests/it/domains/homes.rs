@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Network, WAIT, eventually, referenced, user_of};
+use crate::harness::{Client, Network, WAIT, auth, await_missing, eventually, referenced, user_of};
 
 #[tokio::test]
 async fn what_waits_for_a_user_who_moves_goes_along() {
@@ -13,13 +13,8 @@ async fn what_waits_for_a_user_who_moves_goes_along() {
     let references: Vec<String> = (0..30).map(|n| format!("r{n}")).collect();
     sender.store_for(&moving, &references).await;
     network.meta.serve(network.document(&[(500, 500, 1)])).await;
-    let mut there = eventually("all of it is there", WAIT, async || {
-        let mut client = Client::try_connect(nodes[1].ws).await?;
-        client.send(crate::harness::auth(&moving));
-        let reply = client.next_or_closed().await?;
-        (reply["data"]["missing"] == 30).then_some(client)
-    })
-    .await;
+    await_missing(&nodes[1], &moving, 30).await;
+    let mut there = Client::login(&nodes[1], &moving).await;
     let (page, left) = there.fetch(100).await;
     let came: Vec<&str> = page
         .iter()
@@ -43,20 +38,15 @@ async fn what_waits_for_a_link_goes_to_the_new_home() {
     let references: Vec<String> = (0..30).map(|n| format!("r{n}")).collect();
     sender.store_for(&moving, &references).await;
     network.meta.serve(network.document(&[(number, number, 2)])).await;
-    let mut there = eventually("all of it is there", WAIT, async || {
-        let mut client = Client::try_connect(nodes[2].ws).await?;
-        client.send(crate::harness::auth(&moving));
-        let reply = client.next_or_closed().await?;
-        (reply["data"]["missing"] == 30).then_some(client)
-    })
-    .await;
+    await_missing(&nodes[2], &moving, 30).await;
+    let mut there = Client::login(&nodes[2], &moving).await;
     let (page, _) = there.fetch(100).await;
     assert_eq!(page.len(), 30);
     // Home, to where it was sent from.
     network.meta.serve(network.document(&[(number, number, 0)])).await;
     let mut home = eventually("it can log in at its third home", WAIT, async || {
         let mut client = Client::try_connect(nodes[0].ws).await?;
-        client.send(crate::harness::auth(&moving));
+        client.send(auth(&moving));
         let reply = client.next_or_closed().await?;
         (reply["data"]["isAuthenticated"] == true).then_some(client)
     })

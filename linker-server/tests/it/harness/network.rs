@@ -230,3 +230,23 @@ pub(crate) async fn reaches(from: &mut Client, to: &mut Client, user: &str, refe
     let is_it = |frame: &Frame| frame.kind() == "MESSAGE" && frame["reference"] == reference;
     to.find(&format!("the message {reference}"), is_it).await;
 }
+
+/// Waits until so many messages wait for a user, who looks without taking any.
+pub(crate) async fn await_missing(node: &Node, user: &str, wanted: u64) {
+    let what = format!("{wanted} messages wait for {user}");
+    eventually(&what, WAIT, async || {
+        let mut client = Client::try_connect(node.ws).await?;
+        client.send(with_options(user, json!({"ack": "client"})));
+        let reply = client.next_or_closed().await?;
+        let waits = reply["data"]["missing"] == wanted;
+        client.close().await;
+        waits.then_some(())
+    })
+    .await;
+}
+
+fn with_options(user: &str, options: Value) -> Value {
+    let mut frame = super::auth(user);
+    frame["data"]["options"] = options;
+    frame
+}
