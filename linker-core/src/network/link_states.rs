@@ -31,6 +31,8 @@ struct Word {
     /// How old it was when it was heard.
     age: Duration,
     heard_at: Duration,
+    /// The number of one that had run out and gave way to it or a later one, and when it ran out.
+    run_out: Option<(u64, Duration)>,
 }
 
 impl Word {
@@ -40,6 +42,25 @@ impl Word {
 
     fn counts(&self, now: Duration) -> bool {
         self.age(now) < MAX_AGE
+    }
+
+    /// To a larger number. To any once it counts for nothing, for its domain may have begun anew, its clock behind; but then only to what was said since. The time that
+    /// words take on their way is in no age: copies of one that has run out would be taken in and passed on in circles.
+    fn gives_way_to(&self, other: &Self, now: Duration) -> bool {
+        let said = now.saturating_sub(other.age(now));
+        let ran_out_before = |(number, end): (u64, Duration)| other.number <= number && said < end;
+        if self.number >= other.number {
+            return !self.counts(now) && !ran_out_before((self.number, self.ends_at()));
+        }
+        !self.run_out.is_some_and(ran_out_before)
+    }
+
+    /// What is to be remembered of it by the one it gives way to.
+    fn run_out_for(&self, other: &Self) -> Option<(u64, Duration)> {
+        match self.number >= other.number {
+            true => Some((self.number, self.ends_at())),
+            false => self.run_out,
+        }
     }
 
     fn said_by(&self, domain: &DomainName, now: Duration) -> LinkState {
@@ -115,6 +136,7 @@ impl LinkStates {
             down: down.clone(),
             age: Duration::ZERO,
             heard_at: now.elapsed,
+            run_out: None,
         };
         self.keep(self.own.clone(), word);
         Some(LinkState {
@@ -143,11 +165,12 @@ impl LinkStates {
 
     /// Takes in what a neighbour, or another node of the own domain, passed on. Whether it is news: then it is to be passed on to all neighbours as it came.
     pub fn receive(&mut self, state: LinkState, now: Duration) -> bool {
-        let word = Word {
+        let mut word = Word {
             number: state.number,
             down: state.down,
             age: Duration::from_millis(state.age_ms),
             heard_at: now,
+            run_out: None,
         };
         if !word.counts(now) {
             return false;
@@ -155,10 +178,11 @@ impl LinkStates {
         if state.domain == self.own {
             self.number = self.number.max(word.number);
         }
-        // A word that counts for nothing any more does not stand in the way of one with a smaller number: its domain may have begun anew, its clock behind.
-        let held = self.words.get(&state.domain).filter(|held| held.counts(now));
-        if held.is_some_and(|held| held.number >= word.number) {
-            return false;
+        if let Some(held) = self.words.get(&state.domain) {
+            if !held.gives_way_to(&word, now) {
+                return false;
+            }
+            word.run_out = held.run_out_for(&word);
         }
         if !self.make_room(&state.domain, &word, now) {
             return false;

@@ -83,8 +83,10 @@ struct Node {
     states: LinkStates,
     behind_ms: u64,
     wake: Option<u64>,
-    /// The words passed on, and until when they count.
-    passed_on: HashMap<(DomainName, u64), u64>,
+    /// How often each word was passed on.
+    passed_on: HashMap<(DomainName, u64), usize>,
+    /// The number of the word passed on last of each domain, and until when it counts.
+    held: HashMap<DomainName, (u64, u64)>,
 }
 
 /// A network on the way through its plan.
@@ -96,6 +98,8 @@ pub(crate) struct Flooding {
     nodes: Vec<Node>,
     healed: bool,
     answering: bool,
+    /// Whether a node begins anew with its clock behind.
+    behind: bool,
     end_ms: u64,
     random: u64,
     now_ms: u64,
@@ -130,6 +134,7 @@ impl Flooding {
             down: BTreeSet::new(),
             healed: plan.healed,
             answering: plan.answering,
+            behind: plan.restarts.iter().any(|(_, _, behind_ms)| *behind_ms > 0),
             end_ms: 0,
             random: plan.seed,
             now_ms: 0,
@@ -147,6 +152,7 @@ impl Flooding {
                     behind_ms: 0,
                     wake: None,
                     passed_on: HashMap::new(),
+                    held: HashMap::new(),
                 });
             }
         }
@@ -161,11 +167,10 @@ impl Flooding {
             flooding.schedule(*at, Event::Restart { node, behind_ms });
         }
         flooding.schedule(FAULTS_MS, Event::Heal);
-        let behind = plan.restarts.iter().any(|(_, _, behind_ms)| *behind_ms > 0);
         flooding.end_ms = FAULTS_MS
             + SETTLING_MS
             + REFRESH.as_millis() as u64
-            + match plan.healed && (plan.answering || !behind) {
+            + match plan.healed && (plan.answering || !flooding.behind) {
                 true => 0,
                 // What cannot be corrected has to be forgotten.
                 false => MAX_AGE.as_millis() as u64,
@@ -259,6 +264,7 @@ impl Flooding {
                 node_state.states = states;
                 node_state.behind_ms = behind_ms;
                 node_state.passed_on.clear();
+                node_state.held.clear();
                 self.begin(node);
             }
             Event::Arrive { direction, message } => {
@@ -349,15 +355,23 @@ impl Flooding {
         self.speak(node);
     }
 
-    /// To all neighbours, and never a second time, unless it has been forgotten meanwhile.
+    /// To all neighbours, and never a second time; but for one that a word of the domain's former life came before, which has run out since.
     fn pass_on(&mut self, node: usize, word: LinkState) {
-        let key = (word.domain.clone(), word.number);
         let counts_until = self.now_ms + (MAX_AGE.as_millis() as u64).saturating_sub(word.age_ms);
-        let before = self.nodes[node].passed_on.insert(key, counts_until);
+        let passing = &mut self.nodes[node];
+        let held = passing
+            .held
+            .insert(word.domain.clone(), (word.number, counts_until));
         assert!(
-            before.is_none_or(|until| until <= self.now_ms),
-            "{word:?} was passed on twice"
+            held.is_none_or(|(number, until)| number < word.number || until <= self.now_ms),
+            "{word:?} was passed on in place of a newer one"
         );
+        let times = passing
+            .passed_on
+            .entry((word.domain.clone(), word.number))
+            .or_default();
+        *times += 1;
+        assert!(*times <= if self.behind { 2 } else { 1 }, "{word:?} goes round");
         let own = self.names[self.nodes[node].domain].clone();
         for direction in 0..self.directions.len() {
             if self.directions[direction].from == own {

@@ -207,6 +207,22 @@ fn a_domain_that_begins_anew_after_a_long_silence_is_believed_at_once() {
     assert!(other.receive(state(0, 3, Duration::ZERO, &[]), SECOND + MAX_AGE));
 }
 
+/// What it took on its way is in no copy's age: where all have forgotten it, it would go round for ever.
+#[test]
+fn a_word_that_has_run_out_is_not_taken_in_again() {
+    let mut states = LinkStates::new(domain_name(1), Duration::ZERO);
+    assert!(states.receive(state(0, 7, Duration::ZERO, &[]), SECOND));
+    let end = SECOND + MAX_AGE;
+    let late = MAX_AGE - Duration::from_millis(100);
+    for number in [7, 6] {
+        assert!(!states.receive(state(0, number, late, &[]), end + SECOND));
+    }
+    assert!(
+        states.receive(state(0, 8, late, &[]), end + SECOND),
+        "unknown so far"
+    );
+}
+
 #[test]
 fn one_of_the_nodes_of_a_domain_speaks_for_all() {
     let mut nodes = [0, 0].map(|_| LinkStates::new(domain_name(0), SECOND));
