@@ -309,6 +309,7 @@ impl Neighbour {
         let mut under_way: FuturesUnordered<BoxFuture<'static, Sent>> = FuturesUnordered::new();
         let mut probes = tokio::time::interval(PROBE_EVERY);
         probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut probed_at = Instant::now();
         loop {
             self.hand_over(&mut pace, &under_way);
             let is_silent = !under_way.is_empty();
@@ -319,7 +320,13 @@ impl Neighbour {
                     }
                 }
                 () = self.work.notified(), if pace.has_room() => {}
-                _ = probes.tick(), if under_way.is_empty() => {
+                _ = probes.tick() => {
+                    // A machine that has no time for this task has none for confirmations either.
+                    pace.excuse(probed_at.elapsed().saturating_sub(2 * PROBE_EVERY));
+                    probed_at = Instant::now();
+                    if !under_way.is_empty() {
+                        continue;
+                    }
                     let probe = Batch { way: LinkWay::Probe, payload: Bytes::new(), tickets: Vec::new() };
                     under_way.push(self.send(probe, &mut pace));
                 }

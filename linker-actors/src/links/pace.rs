@@ -11,7 +11,7 @@ const WINDOW_MAX: usize = 4 * 1024 * 1024;
 const QUICK: Duration = Duration::from_millis(150);
 const SLOW: Duration = Duration::from_millis(500);
 /// The longest silence of a neighbour that has next to nothing to confirm.
-const SILENCE_MAX: Duration = Duration::from_millis(1600);
+const SILENCE_MAX: Duration = Duration::from_millis(2000);
 /// What even the slowest link carries in a second.
 const RATE_MIN: f64 = 16.0 * 1024.0;
 
@@ -65,6 +65,11 @@ impl Pace {
         self.rate += (rate - self.rate) / 8.0;
     }
 
+    /// This process itself was late by so much: what it did not hear meanwhile is nobody's silence.
+    pub(super) fn excuse(&mut self, late: Duration) {
+        self.heard_at += late;
+    }
+
     /// When the silence will have been too long, if nothing is heard until then and something is under way.
     pub(super) fn silent_at(&self) -> Instant {
         // One batch has to get through, not all of them.
@@ -100,7 +105,7 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         pace.sent(10, start);
-        assert!(pace.silent_at() < start + Duration::from_millis(1700));
+        assert!(pace.silent_at() < start + Duration::from_millis(2100));
         pace.sent(WINDOW_MIN, start);
         assert!(pace.silent_at() > start + Duration::from_secs(2));
     }

@@ -11,7 +11,7 @@ use crate::clock::Now;
 use crate::id::MessageId;
 
 /// So long a message waits at most for the one that was sent before it.
-pub const WAIT: Duration = Duration::from_secs(3);
+pub const WAIT: Duration = Duration::from_secs(10);
 
 /// Ids of one generation of those that have passed.
 const GENERATION_MAX: usize = 1 << 16;

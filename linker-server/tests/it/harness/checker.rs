@@ -109,10 +109,11 @@ impl Checker {
             let places: Vec<usize> = firsts
                 .map(|(reference, _)| sent.iter().position(|one| one == reference).expect("it was sent"))
                 .collect();
-            let disorder = places.windows(2).find(|pair| pair[0] > pair[1]);
+            let disorder = places.windows(2).position(|pair| pair[0] > pair[1]);
+            let around = disorder.map(|at| &places[at.saturating_sub(8)..(at + 16).min(places.len())]);
             assert!(
                 disorder.is_none(),
-                "{way:?}: {disorder:?} is not in the order sent"
+                "{way:?}: not in the order sent, at {disorder:?}: {around:?}"
             );
         }
     }
