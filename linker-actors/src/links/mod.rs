@@ -22,7 +22,7 @@ use std::time::Duration;
 use linker_core::custody::{Forwarding, Ticket};
 use linker_core::directory::Directory;
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, MessageId, NodeInstance};
+use linker_core::id::{DomainName, MessageId, NodeInstance, SessionId};
 use linker_core::link::{GateMode, PairTails};
 use linker_core::network::LinkDirection;
 use linker_core::port::{LINK_SLOTS, LinkMaker, slot_of};
@@ -99,7 +99,6 @@ impl Links {
             settings,
             ways: RwLock::default(),
             neighbours: RwLock::default(),
-            // 0 stands for what is handed over from the store.
             next_number: AtomicU32::new(1),
             tails: (0..LINK_SLOTS).map(|_| Mutex::new(PairTails::new(now))).collect(),
             receipts: Receipts::default(),
@@ -142,6 +141,11 @@ impl Links {
         let slot = usize::from(slot_of(&envelope.from, &envelope.to));
         let mut tails = self.tails[slot].lock().unwrap_or_else(PoisonError::into_inner);
         tails.next(envelope.from, envelope.to, envelope.id, now)
+    }
+
+    /// The link on the way to `home`.
+    pub(crate) fn next_link(&self, home: &DomainName) -> Option<SessionId> {
+        self.way(home).hop().map(|hop| hop.id)
     }
 
     /// Hands a RELIABLE message to the link on the way to `home`. `epoch_of`: since when the router knows of no loss on a link.

@@ -49,6 +49,8 @@ pub(crate) struct Neighbour {
     pub(super) url: String,
     link: Arc<dyn Link>,
     up: AtomicBool,
+    /// What it had is just being given back.
+    losing: AtomicBool,
     outbox: Mutex<Outbox>,
     epoch: AtomicU64,
     unconfirmed: AtomicUsize,
@@ -100,6 +102,7 @@ impl Neighbour {
             url,
             link,
             up: AtomicBool::new(false),
+            losing: AtomicBool::new(false),
             outbox: Mutex::new(Outbox::new(me)),
             epoch: AtomicU64::new(1),
             unconfirmed: AtomicUsize::new(0),
@@ -119,6 +122,11 @@ impl Neighbour {
 
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
+    }
+
+    /// Whether what it had is just being given back: nothing may take another way before.
+    pub(super) fn is_losing(&self) -> bool {
+        self.losing.load(Ordering::Acquire)
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -280,10 +288,11 @@ impl Neighbour {
 
     /// What was handed over and not confirmed is given back, in order, before anything else is taken.
     async fn go_down(self: &Arc<Self>, node: &Arc<Node>, why: String) {
-        let was_up = self.up.swap(false, Ordering::AcqRel);
-        if !was_up {
+        if !self.is_up() {
             return;
         }
+        self.losing.store(true, Ordering::Release);
+        self.up.store(false, Ordering::Release);
         tracing::warn!(neighbour.domain = %self.name, error = %why, "the link is down");
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = LinkHealth {
             down: Some(why),
@@ -299,6 +308,7 @@ impl Neighbour {
         for (_, router) in node.routers.all() {
             let _ = router.send(RouterMail::LinkLost(Arc::clone(self))).await;
         }
+        self.losing.store(false, Ordering::Release);
         node.links.changed(None);
         self.room.notify_one();
     }

@@ -61,10 +61,17 @@ impl Pump {
 
     async fn drain(&self) -> Drained {
         let mut draining = Draining::begin(&self.way.gate);
+        let mut turns = self.way.turns();
         loop {
             let Some(hop) = self.hop() else {
                 return Drained::NoWay;
             };
+            let now = self.way.turns();
+            if turns != now {
+                // What the former neighbour had is in the store again, before what is to be read next.
+                draining = Draining::begin(&self.way.gate);
+                turns = now;
+            }
             if !self.has_room(&hop).await {
                 continue;
             }

@@ -162,11 +162,21 @@ impl Keeper {
         }
         self.start_pumps(directory);
         for (from, states) in what.words {
-            let news: Vec<LinkState> = states
-                .into_iter()
-                .filter(|state| self.states.receive(state.clone(), now.elapsed))
-                .collect();
+            let mut news = Vec::new();
+            let mut newer = Vec::new();
+            for state in states {
+                match self.states.receive(state.clone(), now.elapsed) {
+                    true => news.push(state),
+                    false => newer.extend(self.states.newer_than(&state, now.elapsed)),
+                }
+            }
             self.flood(directory, &what.members, Some(&from), news);
+            // Who passed on what is old learns what is newer: a domain that has started again, with its clock behind, its own former word.
+            if let Some(neighbour) = self.node.links.neighbour(&from).filter(|_| !newer.is_empty())
+                && self.leads(&what.members, Some(&from))
+            {
+                self.tell(directory, &neighbour, newer);
+            }
         }
         let own_down = self.node.links.down(directory);
         if self.leads(&what.members, None) {
@@ -258,6 +268,16 @@ impl Keeper {
     }
 
     fn set_hops(&self, directory: &Directory, own_down: &[DomainName], now: Duration) {
+        if self
+            .node
+            .links
+            .neighbours()
+            .iter()
+            .any(|neighbour| neighbour.is_losing())
+        {
+            // It tells when it is done.
+            return;
+        }
         let down = self.states.down(directory.topology(), own_down, now);
         let directory = directory.with_links_down(&down);
         for way in self.node.links.ways() {

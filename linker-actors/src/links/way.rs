@@ -1,6 +1,7 @@
 //! The way to one other domain: its gate, and the neighbour that is next on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use linker_core::id::DomainName;
@@ -15,6 +16,8 @@ pub(crate) struct Way {
     pub(super) gate: Gate,
     /// The neighbour to hand over to, while there is one whose link is up.
     hop: ArcSwapOption<Neighbour>,
+    /// Grows when another neighbour is next: what the former one had may come back to the store.
+    turns: AtomicU64,
     /// For whoever hands over what is stored.
     changed: Notify,
 }
@@ -25,6 +28,7 @@ impl Way {
             home,
             gate: Gate::default(),
             hop: ArcSwapOption::empty(),
+            turns: AtomicU64::new(0),
             changed: Notify::new(),
         })
     }
@@ -33,11 +37,19 @@ impl Way {
         self.hop.load_full()
     }
 
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Acquire)
+    }
+
     /// Without one the way is shut.
     pub(super) fn set_hop(&self, hop: Option<Arc<Neighbour>>) {
-        let is_gone = hop.is_none();
+        let id = hop.as_ref().map(|hop| hop.id);
         let former = self.hop.swap(hop);
-        if is_gone && former.is_some() {
+        if former.as_ref().map(|hop| hop.id) == id {
+            return;
+        }
+        self.turns.fetch_add(1, Ordering::AcqRel);
+        if id.is_none() {
             self.shut();
         }
         self.changed.notify_one();

@@ -145,6 +145,10 @@ impl LocalSessions for Targets<'_> {
         self.node.links.predecessor(envelope, self.now.elapsed)
     }
 
+    fn next_link(&self, home: &DomainName) -> Option<SessionId> {
+        self.node.links.next_link(home)
+    }
+
     fn forward(
         &self,
         home: &DomainName,

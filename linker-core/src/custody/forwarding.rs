@@ -284,11 +284,15 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) -> AdoptedForward {
         let mut adopted = AdoptedForward::default();
+        // What another link has may have to be given back yet: it is waited for, as what anybody else has.
+        let Some(holder) = cx.sessions.next_link(home) else {
+            adopted.stopped = true;
+            return adopted;
+        };
         for row in rows {
             let (user, id) = (row.envelope.to, row.envelope.id);
             let lives = cx.sessions.home(&user);
-            // Stands for whoever hands over what waits in the store.
-            let taken = self.shared.claims().adopt(user, id, SessionId::of_link(0));
+            let taken = self.shared.claims().adopt(user, id, holder);
             match taken {
                 Taken::Yes => {}
                 Taken::Passed => {

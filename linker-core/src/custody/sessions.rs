@@ -116,6 +116,12 @@ pub trait LocalSessions {
         None
     }
 
+    /// The link on the way to `home`, while there is one.
+    fn next_link(&self, home: &DomainName) -> Option<SessionId> {
+        let _ = home;
+        None
+    }
+
     /// Hands a RELIABLE message to the link on the way to `home`. `first`: it has waited in the store, and nothing is ahead of it.
     fn forward(
         &self,
