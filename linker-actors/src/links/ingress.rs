@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,10 +23,12 @@ use crate::node::Node;
 use crate::router::{RouterMail, Target};
 
 /// Payloads that wait to be looked at. RELIABLE ones are bounded by the ingress itself; what of the others does not fit is dropped.
-const WAITING_MAX: usize = 4096;
+const WAITING_MAX: usize = 8192;
 /// Messages that may wait for one that was sent before them.
 const HELD_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 64 << 20;
+/// Payloads that may be unsigned while messages wait for others: below what an ingress hands out, or that for which they wait might never come.
+const UNSIGNED_MAX: usize = 768;
 /// How often undecodable payloads are logged, at most.
 const LOG_EVERY_MS: u64 = 60_000;
 
@@ -51,6 +53,7 @@ impl Inlet {
             sequencer: sequencer(node.clock.now()),
             settling: BTreeMap::new(),
             next: 0,
+            unsigned: Arc::default(),
             logged_at_ms: AtomicU64::new(0),
         };
         node.backend.spawn(reader.run(coming));
@@ -96,6 +99,8 @@ struct Reader {
     /// Messages that have been here before, by when they go on.
     settling: BTreeMap<(Duration, u64), Item>,
     next: u64,
+    /// Payloads that are not signed yet.
+    unsigned: Arc<AtomicUsize>,
     logged_at_ms: AtomicU64,
 }
 
@@ -159,7 +164,7 @@ impl Reader {
                     .frames
                     .iter()
                     .filter(|frame| matches!(frame, BusFrame::Deliver { .. }));
-                let owed = Owed::new(messages.count(), arrival.receipt);
+                let owed = Owed::new(messages.count(), arrival.receipt, &self.unsigned);
                 self.read_reliable(batch, &owed).await;
                 owed.settle();
             }
@@ -186,6 +191,7 @@ impl Reader {
                 .home_of(&item.envelope.to)
                 .is_some_and(|home| home != own);
             let trail = item.envelope.trail.as_deref();
+            tracing::debug!(message.id = %item.envelope.id, trail = ?trail, "comes from another domain");
             if goes_on {
                 let path = trail.map_or(&[][..], |trail| &trail.path);
                 match pause(path, own) {
@@ -200,6 +206,9 @@ impl Reader {
                 self.sequencer
                     .accept(item.envelope.id, after, item, now, &mut ready);
             }
+        }
+        if self.unsigned.load(Ordering::Relaxed) > UNSIGNED_MAX {
+            self.sequencer.make_room(now, &mut ready);
         }
         self.submit(ready).await;
     }
@@ -250,6 +259,7 @@ impl Reader {
                 self.node.links.receipts.settle(&id);
                 continue;
             }
+            tracing::debug!(message.id = %id, "is taken from another domain");
             submissions.push(Submission {
                 envelope: self.checked(envelope),
                 origin: Origin::Arrival(id),

@@ -165,7 +165,10 @@ impl Links {
         }
         let hop = way.hop();
         match hop {
-            Some(hop) if hop.offer(envelope, ticket, epoch_of(&hop)) => Forwarding::Sent(hop.id),
+            Some(hop) if hop.offer(envelope, ticket, epoch_of(&hop)) => {
+                tracing::debug!(message.id = %envelope.id, hop.domain = %hop.name, stored = first, "handed to a link");
+                Forwarding::Sent(hop.id)
+            }
             _ => {
                 way.shut();
                 Forwarding::Shut

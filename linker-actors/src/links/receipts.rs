@@ -12,12 +12,16 @@ use linker_core::port::Receipt;
 pub(super) struct Owed {
     left: AtomicUsize,
     receipt: Mutex<Option<Receipt>>,
+    /// How many payloads there are of its kind.
+    unsigned: Arc<AtomicUsize>,
 }
 
 impl Owed {
     /// For so many messages, and one more, lest it is signed while they are still being looked at: see [`Owed::settle`].
-    pub(super) fn new(messages: usize, receipt: Option<Receipt>) -> Arc<Self> {
+    pub(super) fn new(messages: usize, receipt: Option<Receipt>, unsigned: &Arc<AtomicUsize>) -> Arc<Self> {
+        unsigned.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
+            unsigned: Arc::clone(unsigned),
             left: AtomicUsize::new(messages + 1),
             receipt: Mutex::new(receipt),
         })
@@ -31,6 +35,12 @@ impl Owed {
                 receipt.sign();
             }
         }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.unsigned.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,8 +10,9 @@ use super::pair_tails::PAIR_TIME;
 use crate::clock::Now;
 use crate::id::MessageId;
 
-/// So long a message waits at most for the one that was sent before it.
-pub const WAIT: Duration = Duration::from_secs(10);
+/// So long a message waits at most for the one that was sent before it: that may have been stored on its way, behind a link that was down for a while, and have come a
+/// long way round.
+pub const WAIT: Duration = Duration::from_secs(30);
 
 /// Ids of one generation of those that have passed.
 const GENERATION_MAX: usize = 1 << 16;
@@ -111,6 +112,11 @@ impl<T> Sequencer<T> {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
             self.let_oldest_go(now, out);
         }
+    }
+
+    /// Puts the oldest into `out` before its time, and what has waited for it. False when nothing is held.
+    pub fn make_room(&mut self, now: Duration, out: &mut Vec<T>) -> bool {
+        self.let_oldest_go(now, out)
     }
 
     /// When [`Sequencer::due`] is to be called next.

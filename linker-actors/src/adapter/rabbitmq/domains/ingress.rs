@@ -25,7 +25,7 @@ pub struct IngressOptions {
     pub node: NodeInstance,
     /// As of the bus. Default 5 s.
     pub heartbeat: Duration,
-    /// RELIABLE payloads of one queue, of 4, that this node may have unsigned. Default 32.
+    /// RELIABLE payloads of one queue, of 4, that this node may have unsigned: also what waits here for a message that was sent before it, which may still be in the queue. Default 1024.
     pub prefetch: u16,
     /// What each of the 4 RELIABLE queues holds before it refuses more. Default 1 GiB. All nodes of a domain must say the same, and for queues that are there
     /// already it cannot be changed: the broker refuses that, and so the node does not open.
@@ -41,7 +41,7 @@ impl IngressOptions {
             domain,
             node,
             heartbeat: Duration::from_secs(5),
-            prefetch: 32,
+            prefetch: 1024,
             reliable_bytes_max: 1 << 30,
             fast_bytes_max: 64 << 20,
         }

@@ -170,6 +170,7 @@ impl Line {
         let mut backoff = Backoff::up_to(BACKOFF_MAX);
         loop {
             let address = &self.neighbour.address;
+            let tried_at = Instant::now();
             let made = tokio::select! {
                 made = connect::in_time(address, Channels::make(address, &self.name)) => made,
                 () = stopped(&mut self.stop) => return,
@@ -186,7 +187,11 @@ impl Line {
                         End::Lost(why, wire) => (why, wire),
                     }
                 }
-                Err(error) => (self.neighbour.why_not(error), None),
+                Err(error) => {
+                    let why = self.neighbour.why_not(error);
+                    tracing::debug!(link.to = %self.neighbour.domain, error = %why, after = ?tried_at.elapsed(), "an attempt at a link has failed");
+                    (why, None)
+                }
             };
             self.outbox.shut(why.clone());
             self.told.down(why);
