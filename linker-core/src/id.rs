@@ -157,6 +157,12 @@ impl MessageId {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
     }
 
+    /// The time it was made with, ms since the epoch.
+    pub fn unix_ms(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// The id of the confirmation of the message with this id: always the same one, so that two nodes that both believe to owe it owe it once.
     pub fn of_confirmation(&self) -> Self {
         let mut bytes = *self.as_bytes();
