@@ -109,6 +109,9 @@ impl Sim {
                 if let Settlement::Refused(_) = &settlement {
                     self.checker.refused(id);
                 }
+                if settlement == Settlement::Repeated {
+                    self.checker.is_one_with_the_first(id);
+                }
                 let Origin::Session(Target::Session(entry)) = origin else {
                     return;
                 };
