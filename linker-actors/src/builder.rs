@@ -335,8 +335,10 @@ impl LinkerBuilder {
         let store = open_store(&backend, self.store).await?;
         let clock = Clock::start();
         let config = self.config;
-        let dedupe = DedupeTable::new(config.dedupe_window, DEDUPE_ENTRIES_MAX, random_u64());
-        recall(&backend, &store, &dedupe, clock, config.dedupe_window).await?;
+        // What was stored within the window and waits no more has to have been proven, and not to have become too old.
+        let dedupe_window = config.dedupe_window.min(config.retention_max_age);
+        let dedupe = DedupeTable::new(dedupe_window, DEDUPE_ENTRIES_MAX, random_u64());
+        recall(&backend, &store, &dedupe, clock, dedupe_window).await?;
         let presence = open_presence(&backend, self.presence, config.sessions_per_user).await?;
         if self.bus.is_some() != presence.is_shared() {
             return Err(StartError::Config(

@@ -175,7 +175,7 @@ impl MessageId {
         Self(uuid::Uuid::from_bytes(bytes))
     }
 
-    /// The time it was made with. Of a confirmation that of its message; of an id that is no UUIDv7 anything.
+    /// The time it was made with, ms since the epoch. Of a confirmation that of its message; of an id that is no UUIDv7 anything.
     pub fn unix_ms(&self) -> u64 {
         let bytes = self.as_bytes();
         bytes[..6].iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte))

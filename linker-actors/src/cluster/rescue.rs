@@ -42,7 +42,8 @@ async fn rescue(node: &Arc<Node>, store: &Arc<dyn Store>, users: &[(UserId, u64)
         let claims = node.custody.claims();
         let request = |(user, _): &(UserId, u64)| CountRequest {
             user: *user,
-            except: claims.of(user),
+            // What was proven here counts: who was to remove it may have taken this node for dead.
+            except: claims.in_hand_of(user),
         };
         users.iter().map(request).collect()
     };
@@ -73,11 +74,12 @@ async fn rescue_one(
             return Ok(());
         };
         after_seq = last.seq;
-        let missed: Vec<StoredRow> = page
-            .rows
-            .into_iter()
-            .filter(|row| row.envelope.timestamp_ms >= since_ms)
-            .collect();
+        let missed: Vec<StoredRow> = {
+            let proven = node.custody.proven_lately();
+            let is_missed =
+                |row: &StoredRow| row.envelope.timestamp_ms >= since_ms || proven.contains(&row.envelope.id);
+            page.rows.into_iter().filter(is_missed).collect()
+        };
         let Some(router) = node.routers.recipient(0).filter(|_| !missed.is_empty()) else {
             if page.exhausted {
                 return Ok(());

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use linker_core::bus::BusFrame;
 use linker_core::code::{CloseCode, ErrorCode, FrameError};
 use linker_core::custody::{Origin, Submission};
-use linker_core::envelope::{Envelope, Feature, Kind};
-use linker_core::frame::error_content;
-use linker_core::id::{DomainName, MessageId, UserId};
+use linker_core::envelope::{Envelope, Feature};
+use linker_core::id::{DomainName, UserId};
 use linker_core::link::settling::left;
 use linker_core::port::slot_of;
 
+use super::refusal::refusal;
 use crate::node::Node;
 use crate::router::RouterMail;
 
@@ -68,27 +67,11 @@ pub(super) async fn on_close_away(
         return;
     }
     let error = FrameError::new(ErrorCode::UserNotConnected, format!("{user} is not connected"));
-    let now = node.clock.now();
     let answer = Envelope {
-        id: random_id(now.unix_ms),
-        kind: Kind::Refusal,
         feature: Feature::Fast,
-        from: user,
-        to: master,
-        reference,
-        confirm: false,
-        timestamp_ms: now.unix_ms,
-        content: error_content(&error),
-        trail: None,
+        ..refusal(user, master, reference, &error, node.clock.now().unix_ms)
     };
     submit(node, answer).await;
-}
-
-fn random_id(unix_ms: u64) -> MessageId {
-    let random = crate::runtime::ids::random_u64().to_be_bytes();
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&random);
-    MessageId::new(unix_ms, bytes)
 }
 
 async fn submit(node: &Arc<Node>, envelope: Envelope) {
@@ -99,21 +82,5 @@ async fn submit(node: &Arc<Node>, envelope: Envelope) {
     };
     if let Some(router) = node.routers.recipient(0) {
         let _ = router.send(RouterMail::Submit(Box::new(submission))).await;
-    }
-}
-
-/// What a domain that hears of a recipient it may not take a message for answers.
-pub(super) fn refusal_of(refused: &Envelope, error: &FrameError, unix_ms: u64) -> Envelope {
-    Envelope {
-        id: random_id(unix_ms),
-        kind: Kind::Refusal,
-        feature: Feature::Reliable,
-        from: refused.to,
-        to: refused.from,
-        reference: refused.reference.clone(),
-        confirm: false,
-        timestamp_ms: unix_ms,
-        content: Bytes::from(error_content(error)),
-        trail: None,
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::close;
 use super::receipts::Owed;
+use super::refusal::refusal;
 use crate::node::Node;
 use crate::router::{RouterMail, Target};
 
@@ -280,7 +281,8 @@ impl Reader {
         }
         let text = format!("{}: {}", envelope.to, RecipientError::Forbidden);
         let error = FrameError::new(ErrorCode::Forbidden, text);
-        close::refusal_of(&envelope, &error, self.node.clock.now().unix_ms)
+        let now = self.node.clock.now().unix_ms;
+        refusal(envelope.to, envelope.from, envelope.reference, &error, now)
     }
 
     async fn send(&self, submissions: Vec<Submission<Target>>) {

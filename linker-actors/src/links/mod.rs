@@ -9,6 +9,7 @@ mod outbox;
 mod pace;
 mod pump;
 mod receipts;
+mod refusal;
 mod rehome;
 mod start;
 mod states;

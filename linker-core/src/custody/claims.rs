@@ -165,6 +165,21 @@ impl Claims {
         ids.retain(|id| rows.and_then(|rows| rows.get(id)).is_some_and(Claim::is_in_hands));
     }
 
+    /// Whether somebody of this node has it, or will be given it: then it is known here when it is proven.
+    pub fn is_in_hand(&self, user: &UserId, id: &MessageId) -> bool {
+        let claim = self.of.get(user).and_then(|rows| rows.get(id));
+        matches!(
+            claim,
+            Some(Claim::Written | Claim::Held | Claim::Adopted(_) | Claim::Kept)
+        )
+    }
+
+    /// Rows of a user that are in somebody's hands here, as [`Claims::is_in_hand`] says.
+    pub fn in_hand_of(&self, user: &UserId) -> Vec<MessageId> {
+        let rows = self.of.get(user).into_iter().flat_map(HashMap::keys);
+        rows.filter(|id| self.is_in_hand(user, id)).copied().collect()
+    }
+
     /// Whether a row of this user is being written, here or by another node, and nobody has it: what is sent to the user before it overtakes it.
     pub fn is_undecided(&self, user: &UserId) -> bool {
         let rows = self.of.get(user);

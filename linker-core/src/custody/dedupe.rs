@@ -147,6 +147,16 @@ impl DedupeTable {
         }
     }
 
+    /// What is known under `key` stands for this repetition of it from now on.
+    pub fn rename(&self, key: DedupeKey, id: MessageId, repetition: MessageId) {
+        let stripe = &mut *self.stripe(key);
+        for generation in [&mut stripe.young, &mut stripe.old] {
+            if let Some(known) = generation.get_mut(&key).filter(|known| known.id == id) {
+                known.id = repetition;
+            }
+        }
+    }
+
     /// It was refused after all: the same reference may come again.
     pub fn forget(&self, key: DedupeKey, id: MessageId) {
         let stripe = &mut *self.stripe(key);

@@ -125,7 +125,7 @@ impl<S: Clone> Custody<S> {
                     self.park(ticket, home.clone(), cx);
                     return;
                 }
-                (_, Row::Queued(_) | Row::Guest { .. }) => return,
+                (_, Row::Queued(_) | Row::Guest { .. } | Row::Asked(_)) => return,
                 // Whoever hands over what is stored waits for it.
                 (_, Row::Stored(_)) => {
                     self.leave_stored_forward(ticket, cx);
@@ -143,7 +143,7 @@ impl<S: Clone> Custody<S> {
         match self.pending.get_mut(ticket).map(|pending| pending.row) {
             Some(Row::None) => self.store(ticket, WaitReason::Forward, cx),
             Some(Row::Stored(_)) => self.leave_stored_forward(ticket, cx),
-            Some(Row::Queued(_) | Row::Guest { .. }) | None => {}
+            Some(Row::Queued(_) | Row::Guest { .. } | Row::Asked(_)) | None => {}
         }
     }
 

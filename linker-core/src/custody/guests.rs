@@ -173,8 +173,13 @@ impl<S: Clone> Custody<S> {
         };
         match known.progress {
             Progress::Proven => tell(node, NodeWord::Proven(theirs, envelope.id), cx),
-            // Where it is stored, the origin finds it when it stores its own.
-            Progress::Stored => tell(node, NodeWord::NotHere(theirs), cx),
+            // Where it is stored, the origin finds it when it stores its own. Where it does not, another node has moved that one on, and the origin comes with its own again.
+            Progress::Stored => {
+                if !self.shared.claims().is_in_hand(&envelope.to, &known.id) {
+                    self.shared.dedupe.rename(reference, known.id, envelope.id);
+                }
+                tell(node, NodeWord::NotHere(theirs), cx);
+            }
             Progress::Pending => self.wait_for_original(reference, known.id, node.clone(), theirs, envelope),
         }
         true

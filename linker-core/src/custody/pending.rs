@@ -28,6 +28,8 @@ pub(super) enum Row {
     Guest {
         claimed: bool,
     },
+    /// It repeats this message, and the store is asked whether that one still waits. It is offered to nobody.
+    Asked(MessageId),
 }
 
 impl Row {

@@ -1,12 +1,16 @@
 //! Messages sent again under their reference.
 
+use std::sync::Arc;
+
 use super::dedupe::{DedupeKey, Known, Progress};
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
-use super::router::{Custody, CustodyContext, count};
+use super::pending::Row;
+use super::router::{Custody, CustodyContext, count, settle};
 use super::sessions::LocalSessions;
 use crate::envelope::{Envelope, Feature};
 use crate::id::MessageId;
+use crate::port::{InsertOutcome, WaitReason};
 
 /// Repetitions that wait to learn what becomes of their original; beyond that they are counted and get no word of their own.
 const ECHOES_MAX: usize = 10_000;
@@ -31,9 +35,21 @@ impl<S: Clone> Custody<S> {
         known: Known,
         envelope: Envelope,
         origin: Origin<S>,
+        accepted: bool,
         cx: &mut CustodyContext<'_, L>,
     ) {
         count(cx, Feature::Reliable, Outcome::Duplicate, None);
+        if known.progress == Progress::Stored && self.shared.config.several_nodes {
+            // Another node may have moved it on, and have told nobody here.
+            let own_row = Some(envelope.id);
+            let envelope = Arc::new(envelope);
+            let ticket = self.hold(envelope, origin, accepted, Some(key), own_row, cx.now.elapsed);
+            if let Some(pending) = self.pending.get_mut(ticket) {
+                pending.row = Row::Asked(known.id);
+            }
+            self.ask_store(ticket, cx);
+            return;
+        }
         if known.progress == Progress::Proven && envelope.confirm {
             // A new one: the sender may have got the first, and lost it.
             let id = (cx.new_id)();
@@ -67,6 +83,52 @@ impl<S: Clone> Custody<S> {
             reference: envelope.reference,
             settlement,
         });
+    }
+
+    /// Asks the store whether what this message repeats waits there: by inserting it in a transaction that removes it again.
+    pub(super) fn ask_store<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        cx.effects.push(CustodyEffect::Insert {
+            ticket,
+            envelope: Arc::clone(&pending.envelope),
+            reason: WaitReason::Absent,
+            home: None,
+            replaces: pending.replaces,
+        });
+    }
+
+    /// The store has answered whether what a message repeats waits there. What was stored and waits no more was proven, and is confirmed once more.
+    pub(super) fn on_asked<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        original: MessageId,
+        outcome: InsertOutcome,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(mut pending) = self.take(ticket) else {
+            return;
+        };
+        let settlement = match outcome {
+            InsertOutcome::Duplicate(_) => Settlement::Stored,
+            InsertOutcome::Stored | InsertOutcome::InboxFull => Settlement::Delivered,
+        };
+        if settlement == Settlement::Delivered {
+            if let Some(key) = pending.key {
+                self.shared.dedupe.advance(key, original, Progress::Proven);
+            }
+            if pending.envelope.confirm {
+                let id = (cx.new_id)();
+                let owed = pending.take_owed_receipt();
+                self.confirm(&pending.envelope, id, None, owed, cx);
+            }
+        }
+        settle(&mut pending, settlement, original, cx);
     }
 
     /// A guest that its sender had sent before, by another node, waits for word of that.

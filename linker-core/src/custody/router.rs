@@ -124,7 +124,7 @@ impl<S: Clone> Custody<S> {
         if let Some(key) = key
             && let Some(known) = self.shared.dedupe.begin(key, envelope.id, cx.now.elapsed)
         {
-            self.repeated(key, known, envelope, origin, cx);
+            self.repeated(key, known, envelope, origin, accepted, cx);
             return;
         }
         let ticket = self.admit(Arc::new(envelope), origin, accepted, key, None, cx.now.elapsed);
@@ -140,11 +140,26 @@ impl<S: Clone> Custody<S> {
         replaces: Option<MessageId>,
         now: Duration,
     ) -> Ticket {
+        let ticket = self.hold(envelope, origin, accepted, key, replaces, now);
+        self.join_line(ticket);
+        ticket
+    }
+
+    /// As [`Custody::admit`], for what is not on its way to anybody.
+    pub(super) fn hold(
+        &mut self,
+        envelope: Arc<Envelope>,
+        origin: Origin<S>,
+        accepted: bool,
+        key: Option<DedupeKey>,
+        replaces: Option<MessageId>,
+        now: Duration,
+    ) -> Ticket {
         self.shared
             .pending_bytes
             .fetch_add(envelope.cost(), Ordering::Relaxed);
         self.shared.pending_messages.fetch_add(1, Ordering::Relaxed);
-        let ticket = self.pending.insert(Pending {
+        self.pending.insert(Pending {
             generation: 0,
             envelope,
             origin,
@@ -167,9 +182,7 @@ impl<S: Clone> Custody<S> {
             parked: false,
             diverted_forward: false,
             replaces,
-        });
-        self.join_line(ticket);
-        ticket
+        })
     }
 
     /// What this node answers for keeps its order also where it goes to others.

@@ -68,7 +68,7 @@ impl<S: Clone> Custody<S> {
             }
             let row = pending.row;
             match row {
-                Row::Queued(_) | Row::Guest { .. } => return,
+                Row::Queued(_) | Row::Guest { .. } | Row::Asked(_) => return,
                 Row::Stored(_) if fault => {
                     self.wait_for_fault(ticket);
                     return;
@@ -105,7 +105,7 @@ impl<S: Clone> Custody<S> {
             Some(Row::Stored(_)) => self.release(ticket, cx),
             Some(Row::Guest { .. }) => self.send_guest_away(ticket, cx),
             Some(Row::None | Row::Queued(_)) => self.store(ticket, WaitReason::Absent, cx),
-            None => {}
+            Some(Row::Asked(_)) | None => {}
         }
     }
 

@@ -88,6 +88,7 @@ impl<S: Clone> Custody<S> {
         };
         let reason = match pending.row {
             Row::Queued(reason) => reason,
+            Row::Asked(original) => return self.on_asked(ticket, original, outcome, cx),
             Row::None | Row::Stored(_) | Row::Guest { .. } => return,
         };
         let diverted = std::mem::take(&mut pending.diverted);
@@ -117,11 +118,10 @@ impl<S: Clone> Custody<S> {
                 count(cx, Feature::Reliable, Outcome::Duplicate, None);
                 settle(pending, Settlement::Stored, first, cx);
                 if let Some(key) = pending.key {
-                    // The first was forgotten here, not there: it is what repetitions are told of.
+                    // The first was forgotten here, not there: it is what repetitions are told of, for as long as the store would find it.
+                    let age = Duration::from_millis(cx.now.unix_ms.saturating_sub(first.unix_ms()));
                     self.shared.dedupe.forget(key, pending.envelope.id);
-                    self.shared
-                        .dedupe
-                        .recall(key, first, Duration::ZERO, cx.now.elapsed);
+                    self.shared.dedupe.recall(key, first, age, cx.now.elapsed);
                 }
                 pending.holders.clear();
                 self.release(ticket, cx);

@@ -91,6 +91,10 @@ impl<S: Clone> Custody<S> {
             }
             let row = pending.row;
             let ticket = self.pending.insert(pending);
+            if let Row::Asked(_) = row {
+                self.ask_store(ticket, cx);
+                continue;
+            }
             self.join_line(ticket);
             if let Row::Queued(reason) = row {
                 self.insert_row(ticket, reason, cx);

@@ -120,7 +120,7 @@ impl<S: Clone> Custody<S> {
                         pending.wants_behind |= !replaying;
                         None
                     }
-                    Row::None | Row::Guest { .. } => {
+                    Row::None | Row::Guest { .. } | Row::Asked(_) => {
                         pending.diverted.push(Diverted::Guest(node.clone(), guest));
                         self.store(ticket, WaitReason::Behind, cx);
                         None

@@ -349,6 +349,10 @@ fn a_message_that_the_store_knew_already_is_known_from_then_on() {
     }
     assert_eq!(world.settlements(1), [Settlement::Stored]);
     world.send(2, Some("a"));
+    for (ticket, _) in world.inserts() {
+        let known = InsertOutcome::Duplicate(id(99));
+        world.step(|custody, cx| custody.on_stored(ticket, known, cx));
+    }
     assert_eq!(world.settlements(2), [Settlement::Stored]);
     assert_eq!(
         world.custody.deadline(),

@@ -1,12 +1,16 @@
 //! What must hold in every world.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use linker_core::envelope::{Envelope, Kind};
 use linker_core::id::{MessageId, SessionId, UserId};
 use serde_json::Value;
 
 use super::plan::Plan;
+
+/// For so long a repetition may be answered by a confirmation that came before.
+const CONFIRMED_LATELY: Duration = Duration::from_secs(2);
 
 /// A message of a client, as it meant it.
 #[derive(Debug, Clone)]
@@ -18,6 +22,18 @@ pub(crate) struct Message {
     pub(crate) frame: String,
     pub(crate) accepted: bool,
     pub(crate) confirmed: u32,
+    /// It was sent once more since it was last confirmed.
+    pub(crate) asked_again: bool,
+    /// When a session first proved it.
+    pub(crate) proven_at: Option<Duration>,
+    pub(crate) confirmed_at: Option<Duration>,
+}
+
+impl Message {
+    /// It is one message however often it is sent.
+    pub(crate) fn has_reference(&self) -> bool {
+        self.reliable && self.frame.contains("\"reference\"")
+    }
 }
 
 impl Default for Message {
@@ -30,6 +46,9 @@ impl Default for Message {
             frame: String::new(),
             accepted: false,
             confirmed: 0,
+            asked_again: false,
+            proven_at: None,
+            confirmed_at: None,
         }
     }
 }
@@ -108,7 +127,7 @@ impl Checker {
     }
 
     /// The node has taken a message from a client, or recognises it.
-    pub(crate) fn submitted(&mut self, envelope: &Envelope, session: SessionId, place: usize) {
+    pub(crate) fn submitted(&mut self, envelope: &Envelope, session: SessionId, place: usize, now: Duration) {
         self.submitted += 1;
         if !matches!(envelope.kind, Kind::Message | Kind::GroupMessage) {
             return;
@@ -117,6 +136,10 @@ impl Checker {
         let fate = self.fates.entry((number, envelope.to)).or_default();
         self.ids.insert(envelope.id, (number, envelope.to));
         fate.submits += 1;
+        let message = &mut self.messages[number as usize];
+        // While a confirmation is on its way, what it is for waits in the store still, and is not confirmed twice.
+        let lately = message.confirmed_at.is_some_and(|at| at + CONFIRMED_LATELY > now);
+        message.asked_again = fate.submits > 1 && !lately;
         fate.crashed = false;
         fate.place = place;
         fate.order = (session.0 as usize, self.submitted);
@@ -229,7 +252,7 @@ impl Checker {
         message.accepted = true;
     }
 
-    pub(crate) fn confirmed(&mut self, user: UserId, number: u32) {
+    pub(crate) fn confirmed(&mut self, user: UserId, number: u32, now: Duration) {
         let received = self
             .fates
             .range((number, super::client::user(0))..)
@@ -240,6 +263,31 @@ impl Checker {
         assert!(message.confirm, "message {number} was confirmed unasked");
         assert!(received, "message {number} was confirmed and never received");
         message.confirmed += 1;
+        message.asked_again = false;
+        message.confirmed_at = Some(now);
+    }
+
+    /// A session has proven something.
+    pub(crate) fn proven(&mut self, id: MessageId, now: Duration) {
+        if let Some((number, _)) = self.ids.get(&id) {
+            self.messages[*number as usize].proven_at.get_or_insert(now);
+        }
+    }
+
+    /// Whoever is connected since before a message was proven has its confirmation by now, and need do nothing for it. `since`: since when a user is.
+    pub(crate) fn confirmed_who_stayed(&self, since: impl Fn(UserId) -> Option<Duration>) {
+        for (number, message) in self.messages.iter().enumerate() {
+            let stayed = |proven| since(message.from).is_some_and(|since| since < proven);
+            // Sent again by another node, it may have been proven as another message than the one that waits.
+            let of_it = self.fates.iter().filter(|((of, _), _)| *of as usize == number);
+            let once = of_it.map(|(_, fate)| fate.submits).sum::<u32>() == 1;
+            let owed = once && message.confirm && message.reliable;
+            let due = owed && message.proven_at.is_some_and(stayed);
+            assert!(
+                !due || message.confirmed > 0,
+                "message {number} was proven, and its sender was not told though it is there"
+            );
+        }
     }
 
     /// A client has read that a message of its own was not taken, or not kept.
@@ -247,6 +295,7 @@ impl Checker {
         for ((of, _), fate) in &mut self.fates {
             fate.refused |= *of == number;
         }
+        self.messages[number as usize].asked_again = false;
     }
 
     /// Whether this is a repetition of what its recipient has had.
@@ -264,10 +313,20 @@ impl Checker {
         envelope.kind == Kind::Confirmation && message.is_some_and(|message| message.confirmed > 0)
     }
 
+    /// A repetition gets no word of its own: what is told of the first, by whichever node has that, is told of both.
+    pub(crate) fn is_one_with_the_first(&mut self, id: MessageId) {
+        if let Some((number, _)) = self.ids.get(&id) {
+            self.messages[*number as usize].asked_again = false;
+        }
+    }
+
     /// The node has told, or tried to tell, that it did not take a message.
     pub(crate) fn refused(&mut self, id: MessageId) {
-        let fate = self.ids.get(&id).and_then(|key| self.fates.get_mut(key));
-        if let Some(fate) = fate {
+        let Some(key) = self.ids.get(&id) else {
+            return;
+        };
+        self.messages[key.0 as usize].asked_again = false;
+        if let Some(fate) = self.fates.get_mut(key) {
             fate.refused = true;
         }
     }
@@ -297,6 +356,10 @@ impl Checker {
             assert!(
                 !owed || message.confirmed > 0,
                 "message {number} to {to} was delivered and never confirmed ({fate:?})"
+            );
+            assert!(
+                !owed || !message.asked_again,
+                "message {number} to {to} was sent again and not confirmed again ({fate:?})"
             );
         }
     }

@@ -40,16 +40,19 @@ pub(crate) struct Client {
 /// One connection, from both ends.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(super) client: usize,
+    pub(crate) client: usize,
     /// The node it is with.
     pub(super) place: usize,
     pub(super) client_ack: bool,
     pub(crate) logged_in: bool,
+    pub(crate) logged_in_at: Duration,
     pub(super) to_server: VecDeque<(Duration, ClientItem)>,
     pub(super) to_client: VecDeque<(Duration, ServerItem)>,
     pub(super) to_client_bytes: usize,
     pub(super) client_open: bool,
     pub(super) server_open: bool,
+    /// When the server's end was gone.
+    pub(crate) ended_at: Duration,
     pub(super) stalled: bool,
     /// Messages read and not acknowledged yet.
     pub(super) acks: Vec<String>,
@@ -71,6 +74,13 @@ pub(crate) fn directory(master: bool) -> Directory {
     };
     let apps = ClientApps::new(vec![app]).unwrap();
     Directory::single(Domain::named("domain-01".parse().unwrap()), Arc::new(apps))
+}
+
+impl Connection {
+    /// To both ends.
+    pub(crate) fn is_open(&self) -> bool {
+        self.logged_in && self.client_open && self.server_open
+    }
 }
 
 impl Client {
@@ -135,12 +145,35 @@ impl Sim {
                     format!(r#"{{"type":"MESSAGE_READ","data":{{"to":"{author}","reference":"read"}}}}"#);
                 self.say(connection, read);
             }
+            _ if self.rng_says_again() => self.say_again(client, connection),
             _ => self.send_message(client, connection),
         }
     }
 
     fn some_user(&mut self) -> UserId {
         user(self.rng.below(self.plan.users))
+    }
+
+    fn rng_says_again(&mut self) -> bool {
+        self.plan.repetitions > 0 && self.rng.percent(self.plan.repetitions)
+    }
+
+    /// A client sends again what it has sent lately, whatever it has heard of it: it may have forgotten that.
+    fn say_again(&mut self, client: usize, connection: usize) {
+        let user = self.clients[client].user;
+        let newest = self.checker.messages.iter().enumerate().rev();
+        let own = newest.filter(|(_, message)| message.from == user && message.has_reference());
+        let lately: Vec<usize> = own.take(5).map(|(number, _)| number).collect();
+        if lately.is_empty() {
+            return;
+        }
+        let number = lately[self.rng.below(lately.len() as u64) as usize];
+        let unanswered = &mut self.clients[client].unanswered;
+        if !unanswered.contains(&(number as u32)) {
+            unanswered.push(number as u32);
+        }
+        let frame = self.checker.messages[number].frame.clone();
+        self.say(connection, frame);
     }
 
     fn send_message(&mut self, client: usize, connection: usize) {
@@ -195,11 +228,13 @@ impl Sim {
             place,
             client_ack,
             logged_in: false,
+            logged_in_at: Duration::MAX,
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             to_client_bytes: 0,
             client_open: true,
             server_open: true,
+            ended_at: Duration::MAX,
             stalled: false,
             acks: Vec::new(),
             forgetful: !self.healed && self.rng.percent(10),
@@ -305,6 +340,7 @@ impl Sim {
     /// The server's end is gone: the client sees that after what was written before.
     pub(crate) fn server_dies(&mut self, connection: usize) {
         if std::mem::replace(&mut self.connections[connection].server_open, false) {
+            self.connections[connection].ended_at = self.now;
             let after = self.rng.up_to(self.plan.network);
             self.schedule_in_world(after + self.plan.network, Event::ClientReads(connection));
         }

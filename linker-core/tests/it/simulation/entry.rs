@@ -90,6 +90,7 @@ pub(crate) struct Entry {
     pub(crate) backlog_bytes: Cell<usize>,
     pub(crate) handed_bytes: Cell<usize>,
     pub(crate) patient_until: Duration,
+    pub(crate) since_ms: u64,
     /// Older sessions of the user, and what they had been handed when this one came.
     pub(crate) elders: RefCell<Vec<(Rc<Entry>, usize)>>,
     pub(crate) unsettled_bytes: Cell<usize>,

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     PresenceAway(bool),
     /// A node stands still for so long.
     Freeze(usize, Duration),
+    /// Presence is away for one node for so long.
+    CutOff(usize, Duration),
 }
 
 impl Sim {
@@ -67,6 +69,11 @@ impl Sim {
             let long = self.rng.up_to(2 * NODE_TIMEOUT) + NODE_TIMEOUT / 2;
             self.schedule_in_world(at, Event::Fault(Fault::Freeze(place, long)));
         }
+        for _ in 0..self.plan.cut_offs {
+            let (at, place) = (share(&mut self.rng), place(&mut self.rng));
+            let long = self.rng.up_to(2 * NODE_TIMEOUT) + NODE_TIMEOUT / 2;
+            self.schedule_in_world(at, Event::Fault(Fault::CutOff(place, long)));
+        }
     }
 
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -89,7 +96,8 @@ impl Sim {
                 false => self.bus.losing -= 1,
             },
             Fault::PresenceAway(away) => self.registry.away = away,
-            Fault::Freeze(place, long) => self.nodes[place].frozen_until = self.now + long,
+            Fault::Freeze(place, long) => self.freeze(place, self.now + long),
+            Fault::CutOff(place, long) => self.nodes[place].cut_off_until = self.now + long,
         }
     }
 
@@ -117,6 +125,15 @@ impl Sim {
         self.schedule_in_world(after, Event::Fault(Fault::Restart(place)));
     }
 
+    /// What was asked of the store before may be done meanwhile.
+    fn freeze(&mut self, place: usize, until: Duration) {
+        self.at = place;
+        self.nodes[place].frozen_until = until;
+        if self.rng.percent(50) {
+            self.commit_in_flight();
+        }
+    }
+
     fn router_panics(&mut self, place: usize, shard: u16) {
         if self.nodes[place].life == 0 {
             return;
@@ -137,6 +154,7 @@ impl Sim {
         self.bus = Default::default();
         for place in 0..self.nodes.len() {
             self.nodes[place].frozen_until = Duration::ZERO;
+            self.nodes[place].cut_off_until = Duration::ZERO;
             if self.nodes[place].life == 0 {
                 self.start_node(place);
             }

@@ -1,6 +1,7 @@
 //! Who is in the domain: each node's beats, and what follows from the others', as linker-actors does.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(crate) struct Members {
     /// Messages of dead nodes may be in the store.
     inherits: bool,
     taking_over: bool,
+    /// The registry may not have known this node's sessions for a while.
+    pub(crate) was_unknown: bool,
     known: Vec<u32>,
 }
 
@@ -35,6 +38,7 @@ impl Default for Members {
             joined: false,
             inherits: true,
             taking_over: false,
+            was_unknown: false,
             known: Vec::new(),
         }
     }
@@ -43,10 +47,11 @@ impl Default for Members {
 impl Sim {
     pub(crate) fn beat(&mut self) {
         self.schedule(BEAT_EVERY, Event::Beat);
+        let away = self.registry_is_away();
         let node = &mut self.nodes[self.at];
         node.members.number += 1;
         let (life, number) = (node.life, node.members.number);
-        if self.registry.away {
+        if away {
             if !node.cluster.presence_away.replace(true) {
                 node.cluster.forget_all();
             }
@@ -61,6 +66,7 @@ impl Sim {
             let (changed, gone) = self.registry.sweep(self.now);
             self.tell_gone(&changed, gone);
         }
+        self.nodes[self.at].members.was_unknown |= rejoined || back;
         if rejoined || back || number.is_multiple_of(RECONCILE_BEATS) {
             self.presence(PresenceOp::Reconcile);
         }
@@ -142,6 +148,38 @@ impl Sim {
         } else {
             let after = self.store_latency();
             self.schedule(after, Event::TakeOver(spared, last));
+        }
+    }
+
+    /// Looks for what others stored as missed while the registry did not know that its recipients are here.
+    pub(crate) fn rescue(&mut self) {
+        let node = &self.nodes[self.at];
+        let mut missed = Vec::new();
+        let claims = node.shared.claims();
+        let proven = node.shared.proven_lately();
+        for (&seq, row) in &self.store.rows {
+            let sessions = node.table.of(&row.envelope.to);
+            let Some(since_ms) = sessions.iter().map(|entry| entry.since_ms).min() else {
+                continue;
+            };
+            let (envelope, reason) = (Arc::clone(&row.envelope), row.reason);
+            let waits = self.store.count(&envelope.to, &claims.in_hand_of(&envelope.to)) > 0;
+            if waits && (envelope.timestamp_ms >= since_ms || proven.contains(&envelope.id)) {
+                missed.push(StoredRow {
+                    seq,
+                    envelope,
+                    reason,
+                });
+            }
+        }
+        drop((claims, proven));
+        if !missed.is_empty() {
+            trace!(
+                self,
+                "{} messages were missed by users who are here",
+                missed.len()
+            );
+            self.hop(FROM_MEMBERS, 0, Event::Router(0, RouterMail::Faults(missed)));
         }
     }
 

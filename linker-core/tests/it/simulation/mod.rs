@@ -24,6 +24,7 @@ mod store;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use client::Connection;
 pub(crate) use client::directory;
 use linker_core::id::MessageId;
 use sim::{Event, Sim};
@@ -48,9 +49,34 @@ fn live_through(seed: u64, tracing: bool) {
 }
 
 impl Sim {
+    /// Where a node was taken for dead, who stays connected need neither come again nor fetch, nor send anything again.
+    fn stay(&mut self) {
+        let excused =
+            self.plan.crashes + self.plan.router_faults + self.plan.store_faults + self.plan.bus_losses;
+        if self.plan.freezes + self.plan.cut_offs == 0 || excused + self.plan.bus_aways > 0 {
+            return;
+        }
+        self.run_until(self.now + Duration::from_secs(15));
+        // Of two sessions of a user, one may be passed over for what the other has, and then does not give.
+        let there = |user| {
+            let of_user = |one: &&Connection| self.clients[one.client].user == user;
+            let open = self
+                .connections
+                .iter()
+                .filter(of_user)
+                .filter(|one| one.is_open());
+            let since = open.map(|connection| connection.logged_in_at).min()?;
+            let before = |one: &Connection| one.ended_at < since;
+            let others = self.connections.iter().filter(of_user).filter(|one| !before(one));
+            (others.count() == 1).then_some(since)
+        };
+        self.checker.confirmed_who_stayed(there);
+    }
+
     fn heal(&mut self) {
         sim::trace!(self, "everything heals");
         self.end_faults();
+        self.stay();
         self.hang_up();
         // Longer than silent connections, an absent store and remembered removals last; of several nodes, than guests wait for word.
         let several = Duration::from_secs(if self.plan.nodes > 1 { 35 } else { 0 });

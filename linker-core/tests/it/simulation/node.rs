@@ -81,6 +81,8 @@ pub(crate) struct Node {
     pub(crate) life: u32,
     /// It stands still.
     pub(crate) frozen_until: Duration,
+    /// Presence is away for it.
+    pub(crate) cut_off_until: Duration,
     pub(crate) cluster: Cluster,
     pub(crate) members: Members,
     pub(crate) presence_ops: VecDeque<PresenceOp>,
@@ -93,6 +95,8 @@ pub(crate) struct Node {
     pub(crate) turns: BTreeMap<UserId, VecDeque<Rc<Entry>>>,
     queue: Queue,
     in_flight: Option<Taken>,
+    /// What the store has answered to it already.
+    committed: Option<Vec<InsertOutcome>>,
     retry_after: Duration,
 }
 
@@ -134,6 +138,7 @@ impl Node {
         Self {
             life,
             frozen_until: Duration::ZERO,
+            cut_off_until: Duration::ZERO,
             cluster: Cluster::default(),
             members: Members::default(),
             presence_ops: VecDeque::new(),
@@ -149,6 +154,7 @@ impl Node {
             turns: BTreeMap::new(),
             queue: Queue::default(),
             in_flight: None,
+            committed: None,
             retry_after: Duration::from_millis(50),
         }
     }
@@ -292,7 +298,8 @@ impl Sim {
         let Some(taken) = self.nodes[self.at].in_flight.take() else {
             return;
         };
-        if self.store_is_away {
+        let committed = self.nodes[self.at].committed.take();
+        if self.store_is_away && committed.is_none() {
             if self.rng.percent(20) {
                 self.store.apply(&taken.batch);
             }
@@ -303,7 +310,7 @@ impl Sim {
             self.schedule(after, Event::Store(StoreMail::Retry));
             return;
         }
-        let mut outcomes = self.store.apply(&taken.batch);
+        let mut outcomes = committed.unwrap_or_else(|| self.store.apply(&taken.batch));
         self.checker.an_inbox_was_full |= outcomes.contains(&InsertOutcome::InboxFull);
         trace!(
             self,
@@ -337,9 +344,22 @@ impl Sim {
         }
     }
 
+    /// The transaction under way is made, and its answer waits to be read.
+    pub(crate) fn commit_in_flight(&mut self) {
+        let node = &mut self.nodes[self.at];
+        if let Some(taken) = node
+            .in_flight
+            .as_ref()
+            .filter(|_| !self.store_is_away && node.committed.is_none())
+        {
+            node.committed = Some(self.store.apply(&taken.batch));
+        }
+    }
+
     /// At a crash the transaction under way is made, or not.
     pub(crate) fn commit_or_lose_in_flight(&mut self) {
         if let Some(taken) = self.nodes[self.at].in_flight.take()
+            && self.nodes[self.at].committed.take().is_none()
             && self.rng.percent(50)
             && !self.store_is_away
         {

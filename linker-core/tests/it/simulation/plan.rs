@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// What makes other dice of a seed.
+const REPETITIONS: u64 = 0x5EED_0001;
+const BELIEVED_DEAD: u64 = 0x5EED_0002;
+
 /// SplitMix64: small, fast, the same everywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
@@ -95,6 +99,10 @@ pub(crate) struct Plan {
     pub(crate) presence_faults: u64,
     /// Times a node stands still.
     pub(crate) freezes: u64,
+    /// Times presence is away for one node only.
+    pub(crate) cut_offs: u64,
+    /// Messages in a hundred acts of sending that were answered before.
+    pub(crate) repetitions: u64,
 }
 
 impl Plan {
@@ -142,8 +150,10 @@ impl Plan {
             bus_aways: 0,
             presence_faults: 0,
             freezes: 0,
+            cut_offs: 0,
+            repetitions: Rng::new(seed ^ REPETITIONS).pick(&[0, 5, 20]),
         };
-        one_node.with_nodes(seed)
+        one_node.with_nodes(seed).with_one_believed_dead(seed)
     }
 
     /// By other dice, so that worlds of one node do not depend on what there is for several.
@@ -184,14 +194,31 @@ impl Plan {
         }
     }
 
+    /// In some worlds of several nodes, a node stands still or is cut off from presence for so long that it counts as dead: by other dice once more.
+    fn with_one_believed_dead(self, seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ BELIEVED_DEAD);
+        if self.nodes == 1 || !rng.percent(25) {
+            return self;
+        }
+        let ms = Duration::from_millis;
+        let freezes = rng.below(3);
+        Self {
+            length: ms(rng.pick(&[2500, 4000, 6000])),
+            pause: self.pause.max(ms(rng.pick(&[60, 200]))),
+            freezes,
+            cut_offs: if freezes == 0 { 1 } else { rng.below(2) },
+            ..self
+        }
+    }
+
     /// A node may be taken for dead that lives: then two move what it had.
     pub(crate) fn nodes_seem_dead(&self) -> bool {
-        self.presence_faults + self.freezes > 0
+        self.presence_faults + self.freezes + self.cut_offs > 0
     }
 
     /// Something goes wrong between nodes in this world.
     pub(crate) fn nodes_suffer(&self) -> bool {
         let crashes = if self.nodes > 1 { self.crashes } else { 0 };
-        crashes + self.bus_losses + self.bus_aways + self.presence_faults + self.freezes > 0
+        crashes + self.bus_losses + self.bus_aways + self.presence_faults + self.freezes + self.cut_offs > 0
     }
 }

@@ -30,6 +30,11 @@ pub(crate) enum PresenceOp {
 pub(crate) type Answer = (UserId, u64, Option<Vec<u32>>);
 
 impl Sim {
+    /// For the node that something happens to.
+    pub(crate) fn registry_is_away(&self) -> bool {
+        self.registry.away || self.nodes[self.at].cut_off_until > self.now
+    }
+
     /// For one node the registry is in the process.
     pub(crate) fn presence(&mut self, op: PresenceOp) {
         if let PresenceOp::Registered(entry) = op {
@@ -59,7 +64,7 @@ impl Sim {
         let Some(op) = self.nodes[self.at].presence_ops.pop_front() else {
             return;
         };
-        if !self.registry.away {
+        if !self.registry_is_away() {
             self.registry_does(op);
             self.next_presence_op(Duration::ZERO);
             return;
@@ -114,6 +119,10 @@ impl Sim {
                 let sessions = sessions.iter().filter(|entry| !waits(entry.id));
                 let sessions: Vec<_> = sessions.map(|entry| (entry.user, entry.id)).collect();
                 let (changed, gone) = self.registry.reconcile(life, &sessions);
+                let members = &mut self.nodes[self.at].members;
+                if std::mem::take(&mut members.was_unknown) || !changed.is_empty() {
+                    self.rescue();
+                }
                 self.tell_gone(&changed, gone);
             }
             PresenceOp::Registered(_) => {}
@@ -160,7 +169,7 @@ impl Sim {
     pub(crate) fn close_user(&mut self, user: &UserId, code: CloseCode) -> usize {
         let here = self.nodes[self.at].close_user(user, code);
         let life = self.nodes[self.at].life;
-        let found = match self.registry.away {
+        let found = match self.registry_is_away() {
             true => Vec::new(),
             false => self.registry.lookup(user, self.now),
         };
@@ -218,6 +227,7 @@ impl Sim {
     /// The registry is asked at this moment.
     pub(crate) fn lookup(&mut self, shard: u16, sought: Vec<Sought>) {
         let mut answers: Vec<Answer> = Vec::new();
+        let away = self.registry_is_away();
         for (user, as_of) in sought {
             // The oldest is the one that may have been overtaken by a change.
             if answers.iter().any(|(known, ..)| *known == user) {
@@ -225,7 +235,7 @@ impl Sim {
             }
             let found = self.registry.lookup(&user, self.now);
             let lives = found.into_iter().map(|session| session.life).collect();
-            answers.push((user, as_of, (!self.registry.away).then_some(lives)));
+            answers.push((user, as_of, (!away).then_some(lives)));
         }
         let after = self.rng.up_to(self.plan.presence);
         self.schedule(after, Event::LookedUp(shard, answers));

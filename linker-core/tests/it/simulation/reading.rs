@@ -70,16 +70,17 @@ impl Sim {
         match frame["type"].as_str().expect("a type") {
             "AUTH_CLIENT_REPLY" => {
                 if frame["data"]["isAuthenticated"] != true {
-                    assert!(self.plan.presence_faults > 0, "{json}");
+                    assert!(self.plan.presence_faults + self.plan.cut_offs > 0, "{json}");
                     return;
                 }
                 self.connections[connection].logged_in = true;
+                self.connections[connection].logged_in_at = self.now;
                 self.resend(client, connection);
             }
             "MESSAGE" => self.checker.received(user, connection, frame, json),
             "MESSAGE_CONFIRMATION" => {
                 let number = number(&frame["data"]["reference"]).expect("a reference of ours");
-                self.checker.confirmed(user, number);
+                self.checker.confirmed(user, number, self.now);
                 self.answered(user, number);
             }
             "MESSAGE_ACCEPTED" => {

@@ -110,6 +110,9 @@ impl Sim {
                 if let Settlement::Refused(_) = &settlement {
                     self.checker.refused(id);
                 }
+                if settlement == Settlement::Repeated {
+                    self.checker.is_one_with_the_first(id);
+                }
                 let Origin::Session(Target::Session(entry)) = origin else {
                     return;
                 };
@@ -369,6 +372,7 @@ fn word_for_sender(
     settlement: Settlement,
 ) -> Option<ToSession> {
     let told = match settlement {
+        Settlement::Forwarded => unreachable!("there is one domain"),
         Settlement::Refused(error) if error.code == ErrorCode::InboxFull => return None,
         Settlement::Refused(error) => return Some(ToSession::Refused(Box::new((error, reference)))),
         Settlement::Stored => accepted,

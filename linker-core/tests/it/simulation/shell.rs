@@ -164,6 +164,7 @@ impl Sim {
                         .audit
                         .borrow_mut()
                         .proven(id, session.id);
+                    self.checker.proven(id, self.now);
                 }
                 self.proven(shard, ticket);
             }
@@ -287,7 +288,7 @@ impl Sim {
             content: draft.content,
             trail: None,
         };
-        self.checker.submitted(&envelope, session.id, self.at);
+        self.checker.submitted(&envelope, session.id, self.at, self.now);
         let custody = &self.nodes[self.at].routers[usize::from(session.shard)].custody;
         if let Some(error) = custody.refusal(&envelope) {
             self.checker.refused(envelope.id);
@@ -332,6 +333,7 @@ impl Sim {
             backlog_bytes: 0.into(),
             handed_bytes: 0.into(),
             patient_until: self.now + Duration::from_secs(1),
+            since_ms: self.clock().unix_ms,
             elders: elders.into(),
             unsettled_bytes: 0.into(),
             paused: false.into(),

@@ -7,7 +7,7 @@ async fn a_frozen_node_comes_back_and_nothing_that_was_promised_is_lost() {
     let domain = Domain::new().await;
     let nodes = domain.pair().await;
     let doors = nodes.iter().map(|node| node.ws).collect();
-    let traffic = Traffic::start(doors, Cast::with_one_believed_dead());
+    let traffic = Traffic::start(doors, Cast::unordered());
     traffic.flows(100).await;
     nodes[1].signal("STOP");
     eventually("the other node sees that it lives no more", WAIT, async || {

@@ -109,7 +109,7 @@ async fn one_node_cut_off_from_redis_goes_on_and_finds_back() {
     let nodes = [a, b];
     whole(&nodes).await;
     let local = LocalUsers::start(&nodes[1], 500).await;
-    let traffic = traffic(&nodes, Cast::with_one_believed_dead());
+    let traffic = traffic(&nodes, Cast::unordered());
     traffic.flows(100).await;
     proxy.cut();
     nodes[1]

@@ -21,7 +21,6 @@ fn cast() -> Cast {
         ],
         absent: vec![("ANZ-2000021", 2)],
         ordered: true,
-        confirmed: true,
     }
 }
 

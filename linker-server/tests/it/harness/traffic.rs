@@ -43,8 +43,6 @@ pub(crate) struct Cast {
     pub(crate) absent: Vec<(&'static str, usize)>,
     /// Whether order holds: not where a sender's node dies and others find what it had accepted a while later, nor where the registry did not know a reader for a while.
     pub(crate) ordered: bool,
-    /// Whether all is confirmed in the end: not where a node that lives was taken for dead, and two have answered for one message.
-    pub(crate) confirmed: bool,
 }
 
 impl Cast {
@@ -55,23 +53,14 @@ impl Cast {
             present: vec![("ANZ-11", 0), ("ANZ-12", 1)],
             absent: vec![("ANZ-21", 0)],
             ordered: true,
-            confirmed: true,
         }
     }
 
-    /// As [`Cast::of_two_nodes`], where nodes or the way between them die.
+    /// As [`Cast::of_two_nodes`], where nodes or the way between them die, or a node that lives is taken for dead.
     pub(crate) fn unordered() -> Self {
         Self {
             ordered: false,
             ..Self::of_two_nodes()
-        }
-    }
-
-    /// As [`Cast::unordered`], where a node that lives is taken for dead.
-    pub(crate) fn with_one_believed_dead() -> Self {
-        Self {
-            confirmed: false,
-            ..Self::unordered()
         }
     }
 }
@@ -122,7 +111,6 @@ impl Traffic {
                 unanswered: VecDeque::new(),
                 unconfirmed: BTreeSet::new(),
                 next: 0,
-                confirmed: cast.confirmed,
                 checker: Arc::clone(&traffic.checker),
             };
             let phase = traffic.phase.subscribe();
@@ -289,8 +277,6 @@ struct Sender {
     unanswered: VecDeque<(String, &'static str)>,
     unconfirmed: BTreeSet<String>,
     next: usize,
-    /// Waits for all confirmations, and not only for an answer.
-    confirmed: bool,
     checker: Shared<Checker>,
 }
 
@@ -304,7 +290,7 @@ impl Sender {
     }
 
     fn is_done(&self, phase: &watch::Receiver<Phase>) -> bool {
-        let waits = !self.unanswered.is_empty() || (self.confirmed && !self.unconfirmed.is_empty());
+        let waits = !self.unanswered.is_empty() || !self.unconfirmed.is_empty();
         *phase.borrow() != Phase::Run && !waits
     }
 
