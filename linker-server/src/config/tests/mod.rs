@@ -4,6 +4,7 @@ mod bounds;
 mod client_apps;
 mod defaults;
 mod layers;
+mod links;
 mod refusals;
 mod robustness;
 mod secrets;

@@ -56,10 +56,6 @@ const REFUSED: [(&str, &str); 21] = [
         "login.perSecondPerAddress: POST /api/v1/login is not built",
     ),
     (
-        "links: {domain-02: {url: 'amqp://joe:hunter2@r'}}",
-        "links: a link to another domain is not built into this node yet",
-    ),
-    (
         "server: {tls: {cert: c, key: k}}",
         "server.tls: TLS is not built into this node yet",
     ),
@@ -95,19 +91,6 @@ fn unknown_keys_beside_refused_ones_are_told_too() {
     assert!(
         mistake("login: {keyfile: k}")
             .contains("login.keyfile: unknown key, the nearest known one is login.keyFile")
-    );
-}
-
-#[test]
-fn links_from_the_environment_are_refused_too() {
-    let lines = Start::with(APP)
-        .and_variable("LINKER__LINKS", "{a: {url: 'amqp://:hunter2@r'}}")
-        .mistakes();
-    assert_eq!(
-        lines,
-        [
-            "environment LINKER__LINKS: links: a link to another domain is not built into this node yet; allowed: no such key"
-        ]
     );
 }
 
