@@ -1,6 +1,6 @@
 use super::{APP, Start, mistake};
 
-const REFUSED: [(&str, &str); 21] = [
+const REFUSED: [(&str, &str); 20] = [
     (
         "presence: {url: 'mongo://joe:hunter2@r'}",
         "presence.url: an unknown kind of url; allowed: memory, redis://HOST",
