@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) use client::directory;
+pub(crate) use plan::Rng;
 use linker_core::id::MessageId;
 use sim::{Event, Sim};
 
