@@ -93,6 +93,7 @@ impl<S: Clone> Custody<S> {
         };
         if pending.home.as_ref() != Some(&home) {
             pending.home = Some(home.clone());
+            pending.row = pending.row.of_another_home();
         }
         if waits && pending.row == Row::None {
             self.park(ticket, home, cx);
@@ -133,7 +134,7 @@ impl<S: Clone> Custody<S> {
                 }
                 (Forwarding::Shut, Row::None) => {
                     if cx.sessions.divert_forward(home, false) {
-                        pending.diverted_forward = true;
+                        pending.diverted_forward = Some(home.clone());
                         self.store(ticket, WaitReason::Forward, cx);
                         return;
                     }
@@ -226,17 +227,19 @@ impl<S: Clone> Custody<S> {
         let Some(pending) = self.take(ticket) else { return };
         let (user, id) = (&pending.envelope.to, pending.envelope.id);
         self.shared.claims().release(user, &id);
+        let lives = cx.sessions.home(user);
         match (&pending.home, pending.row) {
-            (Some(home), Row::Stored(WaitReason::Forward)) => cx.sessions.shut_way(home),
+            (Some(home), Row::Stored(WaitReason::Forward)) if lives.as_ref() == Some(home) => {
+                cx.sessions.shut_way(home);
+            }
+            // Its row says something else.
             _ => cx.sessions.stray(user),
         }
     }
 
     /// What its way was kept shut for, if it was: no more so.
     pub(super) fn take_diverted_forward(&mut self, ticket: Ticket) -> Option<DomainName> {
-        let pending = self.pending.get_mut(ticket)?;
-        let diverted = std::mem::take(&mut pending.diverted_forward);
-        pending.home.clone().filter(|_| diverted)
+        self.pending.get_mut(ticket)?.diverted_forward.take()
     }
 
     /// The next domain has confirmed that it has it.

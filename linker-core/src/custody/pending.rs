@@ -37,6 +37,15 @@ impl Row {
         matches!(self, Self::Guest { .. })
     }
 
+    /// The same where the recipient's home has changed: it waits for [`WaitReason::Forward`] to where nobody is to take it.
+    pub(super) fn of_another_home(self) -> Self {
+        match self {
+            Self::Queued(WaitReason::Forward) => Self::Queued(WaitReason::Fault),
+            Self::Stored(WaitReason::Forward) => Self::Stored(WaitReason::Fault),
+            other => other,
+        }
+    }
+
     pub(super) fn is_stored(self) -> bool {
         matches!(self, Self::Stored(_))
     }
@@ -85,8 +94,8 @@ pub(super) struct Pending<S> {
     pub(super) home: Option<DomainName>,
     /// The way there is about to open.
     pub(super) parked: bool,
-    /// The way there stays shut until it is stored.
-    pub(super) diverted_forward: bool,
+    /// The way to this domain stays shut until it is stored. Its recipient may live elsewhere by then.
+    pub(super) diverted_forward: Option<DomainName>,
     /// The stored message that this confirmation is for: its row goes when this one is stored, or proven.
     pub(super) replaces: Option<MessageId>,
 }

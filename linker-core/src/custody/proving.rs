@@ -23,6 +23,10 @@ impl<S: Clone> Custody<S> {
             return;
         };
         let envelope = Arc::clone(&pending.envelope);
+        if let Some(home) = pending.diverted_forward.take() {
+            // Its recipient lives here by now.
+            cx.sessions.forward_is_stored(&home);
+        }
         if pending.sought {
             self.proven_while_sought(ticket, &envelope);
         }

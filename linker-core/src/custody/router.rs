@@ -180,7 +180,7 @@ impl<S: Clone> Custody<S> {
             in_line: false,
             home: None,
             parked: false,
-            diverted_forward: false,
+            diverted_forward: None,
             replaces,
         })
     }

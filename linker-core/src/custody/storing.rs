@@ -60,8 +60,9 @@ impl<S: Clone> Custody<S> {
         pending.parked = false;
         let home = pending.home.clone().filter(|_| reason == WaitReason::Forward);
         if let Some(home) = &home
-            && !std::mem::replace(&mut pending.diverted_forward, true)
+            && pending.diverted_forward.is_none()
         {
+            pending.diverted_forward = Some(home.clone());
             cx.sessions.divert_forward(home, true);
         }
         let envelope = Arc::clone(&pending.envelope);

@@ -84,10 +84,8 @@ impl<S: Clone> Custody<S> {
             pending.sought = false;
             pending.in_line = false;
             pending.parked = false;
-            if std::mem::take(&mut pending.diverted_forward)
-                && let Some(home) = &pending.home
-            {
-                cx.sessions.forward_is_stored(home);
+            if let Some(home) = pending.diverted_forward.take() {
+                cx.sessions.forward_is_stored(&home);
             }
             let row = pending.row;
             let ticket = self.pending.insert(pending);

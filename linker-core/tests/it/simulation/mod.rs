@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use client::Connection;
 pub(crate) use client::directory;
+pub(crate) use plan::Rng;
 use linker_core::id::MessageId;
 use sim::{Event, Sim};
 

@@ -375,7 +375,7 @@ fn word_for_sender(
         Settlement::Forwarded => unreachable!("there is one domain"),
         Settlement::Refused(error) if error.code == ErrorCode::InboxFull => return None,
         Settlement::Refused(error) => return Some(ToSession::Refused(Box::new((error, reference)))),
-        Settlement::Stored => accepted,
+        Settlement::Stored | Settlement::Forwarded => accepted,
         Settlement::Delivered => accepted && !confirm,
         Settlement::Dropped | Settlement::Repeated => false,
     };
