@@ -18,7 +18,7 @@ const HELP: &str = "\
 
 /// Does what is typed, until `quit` or the end of the input.
 pub(crate) async fn read(network: &Network, users: &mut Users) -> Outcome<()> {
-    println!("{HELP}\n");
+    say!("{HELP}\n");
     let mut lines = typed_lines();
     while let Some(line) = lines.recv().await {
         if line.trim() == "quit" {
@@ -26,7 +26,7 @@ pub(crate) async fn read(network: &Network, users: &mut Users) -> Outcome<()> {
         }
         // A mistake of whoever types ends nothing.
         if let Err(error) = obey(&line, network, users).await {
-            println!("!    {error}");
+            say!("!    {error}");
         }
     }
     Ok(())
@@ -38,20 +38,20 @@ async fn obey(line: &str, network: &Network, users: &mut Users) -> Outcome<()> {
     let words: Vec<&str> = words.map(str::trim).collect();
     match (command, words.as_slice()) {
         ("", _) => {}
-        ("help", _) => println!("{HELP}"),
-        ("graph", []) => println!("{}", drawing::draw(network)),
+        ("help", _) => say!("{HELP}"),
+        ("graph", []) => say!("{}", drawing::draw(network)),
         ("send", [from, to, text]) => {
             users.send(network, from, to, text).await?;
         }
         ("cut", [a, b]) => {
             let (a, b) = (domain_named(a)?, domain_named(b)?);
             network.cut(a, b)?;
-            println!("*    the link between {} and {} is cut", shown(a), shown(b));
+            say!("*    the link between {} and {} is cut", shown(a), shown(b));
         }
         ("heal", [a, b]) => {
             let (a, b) = (domain_named(a)?, domain_named(b)?);
             network.heal(a, b)?;
-            println!("*    the link between {} and {} is whole", shown(a), shown(b));
+            say!("*    the link between {} and {} is whole", shown(a), shown(b));
         }
         ("offline", [user]) => users.offline(network, user).await?,
         ("online", [user]) => users.online(network, user).await?,

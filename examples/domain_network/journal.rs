@@ -201,7 +201,7 @@ impl Journal {
         };
         let after = format!("{:.1} ms", message.sent.elapsed().as_secs_f64() * 1e3);
         // Still locked, so that lines come in the order in which things were noted.
-        println!("#{number:<3} {}", note(message, after));
+        say!("#{number:<3} {}", note(message, after));
         drop(entries);
         self.changes.send_replace(());
     }

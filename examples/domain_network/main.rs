@@ -12,6 +12,14 @@
 //!
 //! With `--check` it sends, cuts and heals by itself, and ends with 0 when every message arrived as it should.
 
+/// A line for whoever looks. Nobody may be looking any more (`| head`): that ends nothing, least of all the removal of what was made.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod check;
 mod commands;
 mod domain;
@@ -70,18 +78,18 @@ async fn run(options: &Options) -> Outcome<()> {
     let removed = services.remove().await;
     worked.and(removed)?;
     if options.check {
-        println!("ok: both ways round the ring, a domain cut off and back, a user who came later");
+        say!("ok: both ways round the ring, a domain cut off and back, a user who came later");
     }
     Ok(())
 }
 
 async fn work(options: &Options, services: &Services<'_>, network: &mut Option<Network>) -> Outcome<()> {
     let places = services.make().await?;
-    println!("{}", services.description());
+    say!("{}", services.description());
     let journal = Arc::new(Journal::new(services.run()));
     let network = network.insert(Network::new(services, &places, &journal).await?);
     network.await_links().await?;
-    println!("\n{}", drawing::draw(network));
+    say!("\n{}", drawing::draw(network));
     let changes = network.watch_links();
     let mut users = Users::new(Arc::clone(&journal));
     let worked = if options.check {
@@ -99,6 +107,6 @@ async fn interrupted() -> Outcome<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
     }
-    println!("\ninterrupted: removing what was made");
+    say!("\ninterrupted: removing what was made");
     Ok(())
 }

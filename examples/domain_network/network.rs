@@ -147,7 +147,7 @@ impl Network {
                             .down
                             .as_ref()
                             .map_or_else(|| "up".into(), |why| format!("down: {why}"));
-                        println!(
+                        say!(
                             "*    {} sees its link to {} {state}",
                             shown(way.from),
                             shown(way.to)

@@ -15,9 +15,9 @@ pub(crate) struct Options {
     /// RabbitMQ, by a user with all rights in its vhost; or LINKER_TEST_AMQP_URL
     #[arg(long, value_name = "URL", default_value_t = given("LINKER_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2F"), hide_default_value = true)]
     pub(crate) amqp: String,
-    /// The management API of that RabbitMQ, by which each domain gets a vhost of its own
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:15672")]
-    pub(crate) management: String,
+    /// The management API of that RabbitMQ, by which each domain gets a vhost of its own; its host's port 15672 where none is named
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) management: Option<String>,
     /// Try it out without anybody typing: exit code 0 when all went as it should
     #[arg(long)]
     pub(crate) check: bool,

@@ -1,6 +1,7 @@
 //! What the domains have at PostgreSQL, Redis and RabbitMQ: made for this run, and removed with it.
 
-use std::sync::OnceLock;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{Client, cmd};
@@ -13,7 +14,7 @@ use crate::Outcome;
 use crate::management::Management;
 use crate::names::{DOMAINS, Run};
 use crate::options::Options;
-use crate::url::{host, login, with_path};
+use crate::url::{host, login, management_of, with_path};
 
 /// Where one domain's services are.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub(crate) struct Services<'o> {
     options: &'o Options,
     run: Run,
     /// By which vhosts are made; empty where that cannot be done.
-    management: OnceLock<Management>,
+    management: Mutex<Option<Arc<Management>>>,
 }
 
 impl<'o> Services<'o> {
@@ -37,7 +38,7 @@ impl<'o> Services<'o> {
         Self {
             options,
             run,
-            management: OnceLock::new(),
+            management: Mutex::default(),
         }
     }
 
@@ -53,7 +54,7 @@ impl<'o> Services<'o> {
             amqp,
             ..
         } = self.options;
-        let brokers = match self.management.get() {
+        let brokers = match self.management() {
             Some(_) => "a vhost",
             None => "one vhost, with queues by the domain's name, since the management API could not be had",
         };
@@ -87,7 +88,7 @@ impl<'o> Services<'o> {
             self.sql(&format!("CREATE DATABASE {}", self.run.database(domain)))
                 .await?;
         }
-        let has_vhosts = self.make_vhosts().await?;
+        let has_vhosts = self.make_vhosts().await;
         let places = (0..DOMAINS).map(|domain| Place {
             postgres: with_path(postgres, &self.run.database(domain)),
             redis: redis.clone(),
@@ -99,35 +100,44 @@ impl<'o> Services<'o> {
         Ok(places.collect())
     }
 
-    /// Whether it could be done.
-    ///
-    /// # Errors
-    /// The API is another broker's. The vhosts are removed in the end.
-    async fn make_vhosts(&self) -> Outcome<bool> {
+    /// Whether it could be done: there may be no such API, one that does not let this user in, or one of another broker.
+    async fn make_vhosts(&self) -> bool {
         let Options { amqp, management, .. } = self.options;
         let (user, password) = login(amqp);
-        if format!("{user}{password}").contains('%') {
-            // Nobody needs that so much that it is to be decoded here.
-            return Ok(false);
+        if user.contains('%') || password.contains('%') {
+            // They would have to be decoded here, for an example's sake.
+            return false;
         }
-        let management = Management::new(management, user, password);
-        for domain in 0..DOMAINS {
-            let vhost = self.run.vhost(domain);
-            if management.add_vhost(&vhost).await.is_err() {
-                for made in 0..=domain {
-                    // It is there only if it could be made, and then it can be removed.
-                    let _ = management.delete_vhost(&self.run.vhost(made)).await;
-                }
-                return Ok(false);
+        let address = management.clone().unwrap_or_else(|| management_of(amqp));
+        let management = Arc::new(Management::new(&address, user, password));
+        self.remember(Some(Arc::clone(&management)));
+        let mut made_count = 0;
+        let made = async {
+            for domain in 0..DOMAINS {
+                management.add_vhost(&self.run.vhost(domain)).await?;
+                made_count = domain + 1;
             }
+            let broker = self.broker(&with_path(amqp, &self.run.vhost(0))).await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(broker.close(200, "seen".into()).await?)
+        };
+        if made.await.is_ok() {
+            return true;
         }
-        let _ = self.management.set(management);
-        let first = with_path(amqp, &self.run.vhost(0));
-        let broker = self.broker(&first).await;
-        let broker =
-            broker.map_err(|error| format!("the vhosts made by --management are not there: {error}"))?;
-        broker.close(200, "seen".into()).await?;
-        Ok(true)
+        for domain in 0..made_count {
+            // What could be made can be removed.
+            let _ = management.delete_vhost(&self.run.vhost(domain)).await;
+        }
+        self.remember(None);
+        false
+    }
+
+    fn remember(&self, management: Option<Arc<Management>>) {
+        *self.management.lock().unwrap_or_else(PoisonError::into_inner) = management;
+    }
+
+    fn management(&self) -> Option<Arc<Management>> {
+        let management = self.management.lock();
+        management.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Removes all of this run, whether it was made or not.
@@ -143,7 +153,7 @@ impl<'o> Services<'o> {
                 .await;
             removed = removed.and(dropped);
             removed = removed.and(self.remove_keys(domain).await);
-            removed = removed.and(match self.management.get() {
+            removed = removed.and(match self.management() {
                 Some(management) => management.delete_vhost(&self.run.vhost(domain)).await,
                 None => self.remove_queues(domain).await,
             });

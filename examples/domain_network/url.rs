@@ -32,6 +32,13 @@ pub(crate) fn host(url: &str, standard_port: u16) -> String {
     }
 }
 
+/// Where the management API of the RabbitMQ at this url usually is.
+pub(crate) fn management_of(url: &str) -> String {
+    let host = host(url, 5672);
+    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+    format!("{name}:15672")
+}
+
 /// User and password, still percent-encoded.
 pub(crate) fn login(url: &str) -> (&str, &str) {
     let user = authority(url).0.unwrap_or("guest:guest");

@@ -46,9 +46,9 @@ impl User {
             return Err(format!("{id} is refused: {}", data["error"]["message"]).into());
         }
         match data["missing"].as_u64() {
-            Some(0) | None => println!("*    {id} is here"),
+            Some(0) | None => say!("*    {id} is here"),
             Some(missing) => {
-                println!("*    {id} is here, has missed {missing} and fetches them");
+                say!("*    {id} is here, has missed {missing} and fetches them");
                 let data = json!({"count": FETCH_COUNT});
                 send(
                     &mut socket,
@@ -61,7 +61,7 @@ impl User {
         let id = id.to_owned();
         let task = tokio::spawn(async move {
             if let Err(error) = live(&mut socket, &id, to_send, &journal).await {
-                println!("*    {id} is gone: {error}");
+                say!("*    {id} is gone: {error}");
             }
         });
         Ok(Self { frames, task })
@@ -125,7 +125,7 @@ fn note(frame: &Value, id: &str, journal: &Journal) {
             journal.refused(&reference(frame), &why);
         }
         Some("FETCH_MISSING_MESSAGES_COMPLETE") => {
-            println!("*    {id} has fetched; {} more wait", data["leftMissingCount"]);
+            say!("*    {id} has fetched; {} more wait", data["leftMissingCount"]);
         }
         _ => {}
     }

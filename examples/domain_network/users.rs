@@ -45,7 +45,7 @@ impl Users {
         if let Some(Some(user)) = self.users.insert(id.to_owned(), None) {
             user.leave().await?;
         }
-        println!("*    {id} is away");
+        say!("*    {id} is away");
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Users {
             return Err(format!("{from} is away: `online {from}` first").into());
         };
         let (number, reference) = self.journal.sent();
-        println!("#{number:<3} from {from} to {to}");
+        say!("#{number:<3} from {from} to {to}");
         if let Err(error) = sender.message(to, text, &reference).await {
             // It may have ended long ago, unnoticed since.
             self.users.remove(from);
