@@ -1,6 +1,6 @@
 //! The ring, as letters.
 
-use crate::names::{DOMAINS, USERS, shown};
+use crate::names::{USERS, shown};
 use crate::network::{Network, Way};
 
 /// The ring, and a line for each domain.
@@ -30,8 +30,7 @@ pub(crate) fn draw(network: &Network) -> String {
         across(2, 3),
         shown(2),
     );
-    for domain in 0..DOMAINS {
-        let (from, to) = USERS[domain];
+    for (domain, (from, to)) in USERS.into_iter().enumerate() {
         let users = to.map_or_else(
             || format!("ANZ-{from} and above"),
             |to| format!("ANZ-{from} to ANZ-{to}"),
