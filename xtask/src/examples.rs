@@ -11,7 +11,12 @@ use serde_json::Value;
 use crate::steps::{announce, cargo, output_of, workspace_root};
 
 /// The examples that check themselves. Each must exist.
-const CHECKED: [&str; 3] = ["host_service", "custom_message", "terminal_chat"];
+const CHECKED: [&str; 4] = [
+    "host_service",
+    "custom_message",
+    "terminal_chat",
+    "domain_network",
+];
 
 /// Tools that have no result of their own to check. Any other example must be in one of the two lists.
 const UNCHECKED: [&str; 2] = ["load_tester", "echo_server"];
@@ -20,11 +25,11 @@ const UNCHECKED: [&str; 2] = ["load_tester", "echo_server"];
 const TIME_MAX: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Builds all examples and runs the checks.
+/// Builds all examples and runs the checks. `variables`: where the services are that some need.
 ///
 /// # Errors
 /// An example is missing or in no list, does not build, takes longer than [`TIME_MAX`], or does not exit with 0.
-pub(crate) fn check_all() -> Result<()> {
+pub(crate) fn check_all(variables: &[(String, String)]) -> Result<()> {
     announce("the examples");
     // With the whole workspace, so that the features are those of the test build and nothing is compiled twice.
     let mut build = cargo();
@@ -40,7 +45,7 @@ pub(crate) fn check_all() -> Result<()> {
         let program = built
             .get(name)
             .with_context(|| format!("example {name} was not built"))?;
-        check(name, program)?;
+        check(name, program, variables)?;
     }
     Ok(())
 }
@@ -76,11 +81,12 @@ fn problems_of(built: &[&str]) -> Vec<String> {
     missing.chain(unlisted).collect()
 }
 
-fn check(name: &str, program: &Path) -> Result<()> {
+fn check(name: &str, program: &Path, variables: &[(String, String)]) -> Result<()> {
     announce(&format!("example {name} --check"));
     let mut command = Command::new(program);
     command
         .arg("--check")
+        .envs(variables.iter().map(|(name, url)| (name, url)))
         .current_dir(workspace_root())
         .stdin(Stdio::null());
     let status = run_within(&mut command, TIME_MAX).with_context(|| format!("example {name}"))?;
@@ -129,11 +135,17 @@ mod tests {
     #[test]
     fn an_example_that_is_missing_or_in_no_list_is_a_problem() {
         assert_eq!(
-            problems_of(&["custom_message", "host_service", "load_tester", "terminal_chat"]),
+            problems_of(&[
+                "custom_message",
+                "domain_network",
+                "host_service",
+                "load_tester",
+                "terminal_chat"
+            ]),
             [""; 0]
         );
         assert_eq!(
-            problems_of(&["custom_message", "terminal_chat", "new_one"]),
+            problems_of(&["custom_message", "domain_network", "terminal_chat", "new_one"]),
             [
                 "example host_service is missing",
                 "example new_one is not listed in xtask/src/examples.rs"

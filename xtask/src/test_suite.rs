@@ -28,5 +28,5 @@ pub(crate) fn run_tests() -> Result<()> {
         .env(browser::CHROMEDRIVER, &browser.chromedriver)
         .envs(services.variables().iter().map(|(name, url)| (name, url)));
     run(&mut tests)?;
-    examples::check_all()
+    examples::check_all(services.variables())
 }

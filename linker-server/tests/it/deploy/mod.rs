@@ -1,4 +1,6 @@
-//! docker-compose.yml and what it mounts: nothing in it that the binary, or another file of the repository, does not know.
+//! docker-compose.yml, docker-compose.domains.yml and what they mount: nothing in them that the binary, or another file of the repository, does not know.
+
+mod domains;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ struct Service {
     depends_on: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     volumes: Vec<String>,
+    #[serde(default)]
+    ports: Vec<String>,
     healthcheck: Option<Healthcheck>,
 }
 
@@ -40,8 +44,13 @@ fn text_of(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap()
 }
 
-fn compose() -> Compose {
-    serde_saphyr::from_str(&text_of("docker-compose.yml")).unwrap()
+/// One domain of two nodes.
+const ONE_DOMAIN: &str = "docker-compose.yml";
+/// Four domains.
+const DOMAINS: &str = "docker-compose.domains.yml";
+
+fn compose(file: &str) -> Compose {
+    serde_saphyr::from_str(&text_of(file)).unwrap()
 }
 
 /// `${NAME:-default}` replaced by the default, as where nothing is set.
@@ -74,23 +83,28 @@ fn nodes(compose: &Compose) -> Vec<(&str, &Service)> {
         .filter(|(_, service)| service.is_node())
         .map(|(name, service)| (name.as_str(), service))
         .collect();
-    assert_eq!(nodes.len(), 2);
+    assert!(nodes.len() > 1);
     nodes
 }
 
 #[tokio::test]
 async fn the_binary_accepts_all_settings_of_both_nodes() {
     let file = root().join("deploy/linker.yml");
-    for (name, node) in nodes(&compose()) {
-        let variables = |command: &mut Command| {
-            for setting in node.environment.keys() {
-                command.env(setting, node.setting(setting));
-            }
-        };
-        let finished = run_with(&["check", "--config", file.to_str().unwrap()], variables).await;
-        assert_eq!(finished.code, 0, "{name}: {}", finished.said());
+    for (name, node) in nodes(&compose(ONE_DOMAIN)) {
+        is_accepted(name, node, &file).await;
         assert_eq!(node.setting("LINKER__NODE__NAME"), name);
     }
+}
+
+/// The binary finds nothing wrong with the settings of a node.
+async fn is_accepted(name: &str, node: &Service, file: &Path) {
+    let variables = |command: &mut Command| {
+        for setting in node.environment.keys() {
+            command.env(setting, node.setting(setting));
+        }
+    };
+    let finished = run_with(&["check", "--config", file.to_str().unwrap()], variables).await;
+    assert_eq!(finished.code, 0, "{name}: {}", finished.said());
 }
 
 #[tokio::test]
@@ -121,7 +135,7 @@ async fn the_binary_accepts_the_settings_of_the_image() {
 
 #[test]
 fn both_nodes_differ_in_nothing_but_their_names() {
-    let compose = compose();
+    let compose = compose(ONE_DOMAIN);
     let mut settings = nodes(&compose).into_iter().map(|(_, node)| {
         let mut environment = node.environment.clone();
         environment.remove("LINKER__NODE__NAME");
@@ -133,7 +147,12 @@ fn both_nodes_differ_in_nothing_but_their_names() {
 
 #[test]
 fn what_services_refer_to_is_there() {
-    let compose = compose();
+    for file in [ONE_DOMAIN, DOMAINS] {
+        refers_to_what_is_there(&compose(file));
+    }
+}
+
+fn refers_to_what_is_there(compose: &Compose) {
     for (name, service) in &compose.services {
         for (other, condition) in &service.depends_on {
             let other = compose.services.get(other).expect(name);
@@ -143,7 +162,7 @@ fn what_services_refer_to_is_there() {
         for volume in &service.volumes {
             let (source, _) = volume.split_once(':').unwrap();
             let there = match source.strip_prefix("./") {
-                Some(file) => root().join(file).is_file(),
+                Some(file) => root().join(file).exists(),
                 None => compose.volumes.contains_key(source),
             };
             assert!(there, "{name}: {volume}");
@@ -155,7 +174,7 @@ fn what_services_refer_to_is_there() {
             );
         }
     }
-    for (name, node) in nodes(&compose) {
+    for (name, node) in nodes(compose) {
         for setting in ["LINKER__PRESENCE__URL", "LINKER__BUS__URL", "LINKER__STORE__URL"] {
             let url = node.setting(setting);
             let (_, place) = url.rsplit_once('@').unwrap();
@@ -180,7 +199,8 @@ fn images_are_built_here_or_pinned_to_a_version() {
             numbers.len() > 1 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
         })
     };
-    for (name, service) in &compose().services {
+    let services = [ONE_DOMAIN, DOMAINS].map(|file| compose(file).services);
+    for (name, service) in services.iter().flatten() {
         match (&service.image, &service.build) {
             (Some(image), None) => assert!(pinned(image), "{name}: {image}"),
             (None, Some(_)) => {}
@@ -204,7 +224,7 @@ fn the_balancer_knows_each_node_and_its_ports() {
         .iter()
         .filter(|line| line.first() == Some(&"server"))
         .collect();
-    let compose = compose();
+    let compose = compose(ONE_DOMAIN);
     let nodes = nodes(&compose);
     assert_eq!(servers.len(), nodes.len());
     for ((name, node), server) in nodes.into_iter().zip(servers) {
@@ -218,10 +238,19 @@ fn the_balancer_knows_each_node_and_its_ports() {
 
 /// Whether the image's health check finds the node on that port healthy.
 fn is_ready(port: u16) -> bool {
+    health_check(&[&port.to_string()])
+}
+
+/// Whether it finds that path there.
+fn answers(port: u16, path: &str) -> bool {
+    health_check(&[&port.to_string(), path])
+}
+
+fn health_check(arguments: &[&str]) -> bool {
     let mut check = Command::new("bash");
     check
         .arg(root().join("deploy/ready.sh"))
-        .arg(port.to_string())
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -233,6 +262,7 @@ async fn the_images_health_check_tells_a_ready_node_from_others() {
     let mut node = Node::start().await;
     let (admin, ws) = (node.admin.port(), node.ws.port());
     assert!(is_ready(admin));
+    assert!(answers(admin, "/health/live") && !answers(admin, "/nothing"));
     assert!(!is_ready(ws), "there is no health on the clients' port");
     node.kill9();
     assert!(!is_ready(admin), "nobody is there");
