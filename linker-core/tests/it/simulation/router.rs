@@ -372,7 +372,6 @@ fn word_for_sender(
     settlement: Settlement,
 ) -> Option<ToSession> {
     let told = match settlement {
-        Settlement::Forwarded => unreachable!("there is one domain"),
         Settlement::Refused(error) if error.code == ErrorCode::InboxFull => return None,
         Settlement::Refused(error) => return Some(ToSession::Refused(Box::new((error, reference)))),
         Settlement::Stored | Settlement::Forwarded => accepted,
