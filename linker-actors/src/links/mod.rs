@@ -3,6 +3,7 @@
 //! Nothing here decides what becomes of a message: routers do, by `linker_core::custody`. See ARCHITECTURE.md, "Many domains".
 
 mod close;
+mod counting;
 mod ingress;
 mod neighbour;
 mod outbox;

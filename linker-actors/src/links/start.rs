@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use linker_core::port::{IngressReceiver, Store};
 
+use super::counting;
 use super::ingress::Inlet;
 use super::rehome;
 use super::states::Keeper;
@@ -11,9 +12,10 @@ use crate::node::Node;
 
 /// Starts what looks after links. What is away is tried again without end.
 pub(crate) fn start(node: &Arc<Node>, store: &Arc<dyn Store>) {
-    node.backend.spawn(Keeper::new(node, store).run());
-    node.backend
-        .spawn(rehome::run(Arc::clone(node), Arc::clone(store)));
+    let (keeper, backend) = (Keeper::new(node, store), &node.backend);
+    backend.spawn(keeper.run());
+    backend.spawn(counting::run(Arc::clone(node), Arc::clone(store)));
+    backend.spawn(rehome::run(Arc::clone(node), Arc::clone(store)));
 }
 
 /// From now on other domains reach this one by this node too. A domain that has no neighbours needs no ingress, and leaves none behind.

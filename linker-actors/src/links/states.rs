@@ -10,16 +10,13 @@ use linker_core::id::{DomainName, NodeInstance};
 use linker_core::network::{LinkState, LinkStates};
 use linker_core::port::{NodeRecord, NodeState, Store};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::neighbour::Neighbour;
-use super::{others, pump};
+use super::{counting, pump};
 use crate::node::Node;
 
 /// How often it is looked whether anything has aged.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often rows that wait are counted.
-const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// Words of neighbours that have not been looked at; beyond that they are dropped, and told again before long.
 const WORDS_MAX: usize = 1024;
 /// States in one payload.
@@ -113,7 +110,6 @@ pub(super) struct Keeper {
     has_ingress: bool,
     /// Which of the own links were down when it was last looked.
     own_down: Option<Vec<DomainName>>,
-    counted_at: Option<Instant>,
 }
 
 impl Keeper {
@@ -126,7 +122,6 @@ impl Keeper {
             pumped: HashSet::new(),
             has_ingress: false,
             own_down: None,
-            counted_at: None,
         }
     }
 
@@ -143,17 +138,16 @@ impl Keeper {
             let now = node.clock.now().elapsed;
             let is_due = wanted.is_ok() || now >= due;
             if is_due {
-                self.look(&directory, what).await;
+                self.look(&directory, what);
                 due = self
                     .states
                     .next_change(now)
                     .map_or(Duration::MAX, |at| at.max(now));
             }
-            self.count(&directory).await;
         }
     }
 
-    async fn look(&mut self, directory: &Directory, what: What) {
+    fn look(&mut self, directory: &Directory, what: What) {
         let now = self.node.clock.now();
         if what.directory || self.own_down.is_none() {
             self.reconcile(directory);
@@ -195,7 +189,8 @@ impl Keeper {
         self.set_hops(directory, &own_down, now.elapsed);
         self.own_down = Some(own_down);
         if what.member_gone {
-            self.take_over().await;
+            let (node, store) = (Arc::clone(&self.node), Arc::clone(&self.store));
+            self.node.backend.spawn(counting::take_over(node, store));
         }
     }
 
@@ -337,38 +332,6 @@ impl Keeper {
             states,
         });
         neighbour.tell(&self.node, writer.take());
-    }
-
-    /// Rows of nodes that are gone wait for a way that is open: nobody would look at them.
-    async fn take_over(&self) {
-        let mut living = others(&self.node);
-        living.push(self.node.me.clone());
-        if let Ok(left) = self.store.backlog(living).await {
-            for (home, rows) in left {
-                if rows > 0 {
-                    self.node.links.shut(&home);
-                }
-            }
-        }
-    }
-
-    async fn count(&mut self, directory: &Directory) {
-        if self.counted_at.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
-            return;
-        }
-        self.counted_at = Some(Instant::now());
-        let Ok(backlog) = self.store.backlog(Vec::new()).await else {
-            return;
-        };
-        let links = &self.node.links;
-        *links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog.into_iter().collect();
-        let backlog = links.backlog_by_link(directory);
-        for to in directory.topology().neighbours(directory.own_domain()) {
-            let own = links.report_own(to, &backlog);
-            let up = if own.down.is_none() { 1.0 } else { 0.0 };
-            metrics::gauge!("linker_link_up", "domain" => to.to_string()).set(up);
-            metrics::gauge!("linker_link_backlog", "domain" => to.to_string()).set(own.backlog as f64);
-        }
     }
 }
 

@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use client::Connection;
 pub(crate) use client::directory;
-pub(crate) use plan::Rng;
 use linker_core::id::MessageId;
+pub(crate) use plan::Rng;
 use sim::{Event, Sim};
 
 /// Worlds of one run of the tests.

@@ -1,0 +1,63 @@
+//! What waits for other domains in the store: counted now and then, for people and for metrics.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use linker_core::port::Store;
+use tokio::time::Instant;
+
+use super::others;
+use crate::node::Node;
+
+/// How often it is counted, at most.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+/// Counting takes no more than this part of the time: a store with a million rows has other things to do.
+const COUNT_SHARE: u32 = 20;
+
+/// Counts for as long as the node runs. A task of its own: a store that takes its time must not keep ways from changing.
+pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
+    loop {
+        let began = Instant::now();
+        if node.directory().topology().domains().len() > 1
+            && let Ok(backlog) = store.backlog(Vec::new()).await
+        {
+            *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) =
+                backlog.into_iter().collect();
+        }
+        show(&node);
+        let pause = COUNT_EVERY.max(began.elapsed() * COUNT_SHARE);
+        // A link that goes up or down is shown sooner than rows are counted.
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            tokio::time::sleep(COUNT_EVERY / 4).await;
+            show(&node);
+        }
+    }
+}
+
+fn show(node: &Node) {
+    let directory = node.directory();
+    let backlog = node.links.backlog_by_link(&directory);
+    for to in directory.topology().neighbours(directory.own_domain()) {
+        let own = node.links.report_own(to, &backlog);
+        let up = if own.down.is_none() { 1.0 } else { 0.0 };
+        metrics::gauge!("linker_link_up", "domain" => to.to_string()).set(up);
+        metrics::gauge!("linker_link_backlog", "domain" => to.to_string()).set(own.backlog as f64);
+    }
+}
+
+/// Rows of nodes that are gone wait for a way that is open: nobody would look at them.
+pub(super) async fn take_over(node: Arc<Node>, store: Arc<dyn Store>) {
+    let mut living = others(&node);
+    living.push(node.me.clone());
+    loop {
+        match store.backlog(living.clone()).await {
+            Ok(left) => {
+                let left = left.into_iter().filter(|(_, rows)| *rows > 0);
+                left.for_each(|(home, _)| node.links.shut(&home));
+                return;
+            }
+            Err(_) => tokio::time::sleep(COUNT_EVERY).await,
+        }
+    }
+}
