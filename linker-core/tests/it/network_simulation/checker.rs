@@ -202,9 +202,9 @@ impl Checker {
                 continue;
             }
             let people = [pair.0, pair.1];
-            let moved = people
-                .iter()
-                .any(|user| Self::happened(&self.moves[*user], Duration::ZERO, arrived_at) || homes[*user].len() > 1);
+            let moved = people.iter().any(|user| {
+                Self::happened(&self.moves[*user], Duration::ZERO, arrived_at) || homes[*user].len() > 1
+            });
             let crashed = people
                 .iter()
                 .flat_map(|user| &homes[*user])

@@ -84,9 +84,7 @@ impl World {
                     None => ready.push(item),
                     Some(wait) => {
                         node.reader.next += 1;
-                        node.reader
-                            .settling
-                            .insert((now + wait, node.reader.next), item);
+                        node.reader.settling.insert((now + wait, node.reader.next), item);
                     }
                 }
             } else {
@@ -182,4 +180,3 @@ impl World {
         }
     }
 }
-

@@ -119,7 +119,12 @@ impl World {
         }
         let mut changes = Vec::new();
         for way in &set_by.1 {
-            let hop = node.keeper.hops.next_hops().next_hop(&name_of(*way)).map(place_of);
+            let hop = node
+                .keeper
+                .hops
+                .next_hops()
+                .next_hop(&name_of(*way))
+                .map(place_of);
             let hop = hop.and_then(|hop| neighbours.iter().position(|neighbour| neighbour.to == hop));
             let hop = hop.filter(|hop| neighbours[*hop].up.get());
             if node.net.ways[*way].hop.get() != hop {

@@ -94,11 +94,18 @@ fn no_network_loses_reorders_or_keeps_anything() {
 
 #[test]
 fn no_large_network_does_either() {
-    none_fails(number("SEEDS").map_or(LARGE, |seeds| seeds.div_ceil(100)), Sort::Large);
+    none_fails(
+        number("SEEDS").map_or(LARGE, |seeds| seeds.div_ceil(100)),
+        Sort::Large,
+    );
 }
 
 #[test]
 fn order_needs_no_excuse_where_all_can_be_reached_all_the_time() {
     let tally = none_fails(number("SEEDS").unwrap_or(RINGS), Sort::Ring);
-    assert_eq!((tally.excused_by_wait, tally.excused_by_faults), (0, 0), "{tally:?}");
+    assert_eq!(
+        (tally.excused_by_wait, tally.excused_by_faults),
+        (0, 0),
+        "{tally:?}"
+    );
 }

@@ -66,7 +66,10 @@ impl World {
         note("held in order", node.reader.sequencer.len());
         note("settling", node.reader.settling.len());
         note("receipts", node.reader.receipts.len());
-        note("store ops", node.ops.len() + usize::from(node.writer.in_flight.is_some()));
+        note(
+            "store ops",
+            node.ops.len() + usize::from(node.writer.in_flight.is_some()),
+        );
         let down = node.net.neighbours.iter().filter(|neighbour| !neighbour.up.get());
         note("links down", down.count());
         note("under way", node.net.neighbours.iter().map(|n| n.load()).sum());
@@ -74,7 +77,10 @@ impl World {
             let is_open = way.gate.mode() == GateMode::Open && !way.gate.is_diverting();
             if to != place && way.known.get() && !is_open {
                 let (gate, pump) = (&way.gate, &node.pumps[to]);
-                unrest.push(format!("{place}: the way to {to}: {gate:?}, hop {:?}, {pump:?}", way.hop));
+                unrest.push(format!(
+                    "{place}: the way to {to}: {gate:?}, hop {:?}, {pump:?}",
+                    way.hop
+                ));
             }
         }
     }

@@ -73,7 +73,13 @@ impl Net {
         let epoch = *epochs
             .entry(neighbour.id)
             .or_insert_with(|| neighbour.epoch.get());
-        let is_full = neighbour.outbox.borrow().iter().map(|slot| slot.len()).sum::<usize>() > OUTBOX_MAX;
+        let is_full = neighbour
+            .outbox
+            .borrow()
+            .iter()
+            .map(|slot| slot.len())
+            .sum::<usize>()
+            > OUTBOX_MAX;
         if !neighbour.up.get() || neighbour.epoch.get() != epoch || is_full {
             return None;
         }

@@ -246,7 +246,10 @@ impl World {
         drop(sessions);
         let now = self.now;
         for delivery in &read {
-            trace!(self, "{user} has {:?} {}", delivery.envelope.kind, delivery.envelope.id);
+            trace!(
+                self,
+                "{user} has {:?} {}", delivery.envelope.kind, delivery.envelope.id
+            );
             self.checker.received(&user, &delivery.envelope, now);
         }
         let tickets: Vec<Ticket> = read.iter().filter_map(|delivery| delivery.ticket).collect();

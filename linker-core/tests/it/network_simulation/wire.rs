@@ -265,9 +265,7 @@ impl World {
     pub(crate) fn cut(&mut self, place: usize, cut: Cut) {
         trace!(
             self,
-            "cut {} -> {}: {cut:?}",
-            self.wires[place].from,
-            self.wires[place].to
+            "cut {} -> {}: {cut:?}", self.wires[place].from, self.wires[place].to
         );
         let wire = &mut self.wires[place];
         wire.turn += 1;
@@ -285,9 +283,7 @@ impl World {
     pub(crate) fn stall(&mut self, place: usize) {
         trace!(
             self,
-            "stall {} -> {}",
-            self.wires[place].from,
-            self.wires[place].to
+            "stall {} -> {}", self.wires[place].from, self.wires[place].to
         );
         self.wires[place].turn += 1;
         self.wires[place].stalled = true;
@@ -303,7 +299,10 @@ impl World {
         wire.stalled = false;
         wire.full = false;
         wire.slow = 1;
-        let (held, back) = (std::mem::take(&mut wire.held), std::mem::take(&mut wire.held_back));
+        let (held, back) = (
+            std::mem::take(&mut wire.held),
+            std::mem::take(&mut wire.held_back),
+        );
         for payload in held {
             let slow = self.rng.up_to(Duration::from_secs(1));
             let after = if payload.late { slow } else { Duration::ZERO };

@@ -25,8 +25,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) use client::directory;
-pub(crate) use plan::Rng;
 use linker_core::id::MessageId;
+pub(crate) use plan::Rng;
 use sim::{Event, Sim};
 
 /// Worlds of one run of the tests.
