@@ -26,11 +26,11 @@ use plan::Sort;
 use world::{Event, World};
 
 /// Worlds of one run of the tests.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 80;
 /// Of those of many domains.
-const LARGE: u64 = 2;
+const LARGE: u64 = 1;
 /// Of those where order has no excuse.
-const RINGS: u64 = 20;
+const RINGS: u64 = 8;
 /// Failing worlds after which no more are tried.
 const FAILURES_SHOWN: usize = 10;
 
