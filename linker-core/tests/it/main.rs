@@ -24,6 +24,7 @@ mod lone_session;
 mod meta_document;
 mod meta_laws;
 mod meta_mistakes;
+mod moved_homes;
 mod network_simulation;
 mod pem_laws;
 mod sequencer_laws;

@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) excused_by_faults: u64,
     pub(crate) longest_path: usize,
     pub(crate) most_crossings: u32,
+    /// From sent to first arrival, the longest.
+    pub(crate) slowest: Duration,
     /// Until all was quiet.
     pub(crate) quiet_after: Duration,
     pub(crate) events: u64,
@@ -49,6 +51,7 @@ impl Tally {
         self.excused_by_faults += other.excused_by_faults;
         self.longest_path = self.longest_path.max(other.longest_path);
         self.most_crossings = self.most_crossings.max(other.most_crossings);
+        self.slowest = self.slowest.max(other.slowest);
         self.quiet_after = self.quiet_after.max(other.quiet_after);
         self.events += other.events;
     }
@@ -218,6 +221,8 @@ impl Checker {
         for message in &self.messages {
             tally.messages += 1;
             tally.repetitions += u64::from(message.arrivals.saturating_sub(1));
+            let took = message.arrived_at.map(|at| at - message.sent_at);
+            tally.slowest = tally.slowest.max(took.unwrap_or_default());
             tally.longest_path = tally.longest_path.max(message.path);
             tally.most_crossings = tally.most_crossings.max(message.crossings);
         }

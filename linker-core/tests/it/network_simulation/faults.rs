@@ -9,6 +9,8 @@ pub(crate) enum Fault {
     Cut,
     Flap(usize, u64),
     Partition,
+    /// So many links one after the other.
+    OneAtATime(u64),
     Slow,
     Stall,
     Full,
@@ -46,6 +48,10 @@ impl World {
             (faults.freezes * more, |_| Fault::Freeze),
             (faults.moves, |_| Fault::Move),
         ];
+        if faults.one_at_a_time > 0 {
+            let first = Event::Fault(Fault::OneAtATime(faults.one_at_a_time));
+            self.schedule_in_world(Duration::from_secs(1), first);
+        }
         for (times, fault) in kinds {
             for _ in 0..times {
                 let at = Duration::from_micros(self.rng.below(self.plan.length.as_micros() as u64));
@@ -122,6 +128,19 @@ impl World {
                         self.cut(wire, Cut::Told);
                         self.heal_later(wire, after);
                     }
+                }
+            }
+            Fault::OneAtATime(left) => {
+                let link = self.some_link();
+                let kind = self.rng.pick(&[Cut::Told, Cut::Told, Cut::Silent]);
+                let down = self.rng.up_to(Duration::from_millis(2000));
+                for wire in [2 * link, 2 * link + 1] {
+                    self.cut(wire, kind);
+                    self.heal_later(wire, down);
+                }
+                if left > 1 {
+                    let again = down + Duration::from_millis(1000);
+                    self.schedule_in_world(again, Event::Fault(Fault::OneAtATime(left - 1)));
                 }
             }
             Fault::Slow => {

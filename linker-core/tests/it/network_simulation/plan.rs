@@ -4,6 +4,17 @@ use std::time::Duration;
 
 pub(crate) use crate::simulation::Rng;
 
+/// What sort of world it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A few domains, and anything may go wrong.
+    Small,
+    /// The same with many domains.
+    Large,
+    /// Four in a ring, of whose links one at a time is cut for a moment: all can be reached all the time, so that nobody has to wait long for anything.
+    Ring,
+}
+
 /// The world of one seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -64,6 +75,8 @@ pub(crate) struct Faults {
     pub(crate) freezes: u64,
     /// Users move to another domain.
     pub(crate) moves: u64,
+    /// One link after the other is cut for a moment.
+    pub(crate) one_at_a_time: u64,
 }
 
 const fn ms(ms: u64) -> Duration {
@@ -71,14 +84,16 @@ const fn ms(ms: u64) -> Duration {
 }
 
 impl Plan {
-    pub(crate) fn of(rng: &mut Rng, is_large: bool) -> Self {
-        let domains = match is_large {
-            true => 60 + rng.below(141) as usize,
-            false => rng.pick(&[2, 2, 3, 3, 4, 4, 5, 6, 8, 12]),
+    pub(crate) fn of(rng: &mut Rng, sort: Sort) -> Self {
+        let domains = match sort {
+            Sort::Large => 60 + rng.below(141) as usize,
+            Sort::Small => rng.pick(&[2, 2, 3, 3, 4, 4, 5, 6, 8, 12]),
+            Sort::Ring => 4,
         };
-        let users = match is_large {
-            true => 24,
-            false => 2 + rng.below(5) as usize,
+        let users = match sort {
+            Sort::Large => 24,
+            Sort::Small => 2 + rng.below(5) as usize,
+            Sort::Ring => 8,
         };
         // Where the first lives is not where the second does.
         let first = rng.below(domains as u64) as usize;
@@ -92,7 +107,7 @@ impl Plan {
         let length = ms(rng.pick(&[3000, 10_000, 30_000, 60_000]));
         // About as many messages whatever the length.
         let acts = rng.pick(&[10, 20, 40]);
-        Self {
+        let plan = Self {
             domains,
             links: links(domains, rng),
             homes,
@@ -110,6 +125,31 @@ impl Plan {
             steady: rng.pick(&[100, 100, 50]),
             repeats: rng.pick(&[0, 0, 15]),
             faults: Faults::of(rng),
+        };
+        match sort {
+            Sort::Ring => plan.into_ring(),
+            Sort::Small | Sort::Large => plan,
+        }
+    }
+
+    fn into_ring(self) -> Self {
+        Self {
+            links: vec![(0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 3, 1)],
+            homes: (0..8).map(|user| user % 4).collect(),
+            steady: 100,
+            repeats: 0,
+            length: ms(12_000),
+            pause: ms(200),
+            page_rows: self.page_rows.max(16),
+            commit_window: self.commit_window.min(ms(100)),
+            latency: self.latency.min(ms(30)),
+            hop: self.hop.min(ms(5)),
+            store: self.store.min(ms(60)),
+            faults: Faults {
+                one_at_a_time: 6,
+                ..Faults::default()
+            },
+            ..self
         }
     }
 }
@@ -135,6 +175,7 @@ impl Faults {
             stores_slow: some(2),
             freezes: some(3),
             moves: some(3),
+            one_at_a_time: 0,
         }
     }
 }

@@ -18,7 +18,7 @@ use linker_core::port::{InsertOutcome, LINK_SLOTS, Page, StoreBatch, StoredRow};
 use super::checker::Checker;
 use super::faults::Fault;
 use super::node::{Neighbour, Node};
-use super::plan::{Plan, Rng};
+use super::plan::{Plan, Rng, Sort};
 use super::store::{ModelStore, StoreOp};
 use super::wire::{Payload, Wire};
 
@@ -211,9 +211,9 @@ pub(crate) fn next_id(counter: &mut u64, now: Now) -> MessageId {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, is_large: bool, tracing: bool) -> Self {
+    pub(crate) fn new(seed: u64, sort: Sort, tracing: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::of(&mut rng, is_large);
+        let plan = Plan::of(&mut rng, sort);
         let entries = (0..plan.domains).map(|place| DomainEntry::named(name_of(place)));
         let links: Vec<Link> = plan
             .links

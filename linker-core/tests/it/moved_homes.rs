@@ -1,0 +1,187 @@
+//! A way to another domain is kept shut by what is being stored for it, and by nothing else, whoever moves meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use linker_core::clock::Now;
+use linker_core::custody::{
+    Custody, CustodyConfig, CustodyContext, CustodyEffect, CustodyShared, DedupeTable, Delivery,
+    LocalSessions, Offer, Origin, Submission, Ticket,
+};
+use linker_core::envelope::{Envelope, Feature, Kind};
+use linker_core::id::{DomainName, MessageId, SessionId, UserId};
+use linker_core::port::InsertOutcome;
+use smallvec::SmallVec;
+
+/// All ways are shut.
+#[derive(Default)]
+struct Ways {
+    home: RefCell<Option<DomainName>>,
+    session: Cell<bool>,
+    taken: RefCell<Vec<Delivery>>,
+    diverted: RefCell<BTreeMap<DomainName, i32>>,
+    looked_at_again: RefCell<Vec<DomainName>>,
+    strays: Cell<u32>,
+}
+
+impl LocalSessions for Ways {
+    type Session = SessionId;
+
+    fn of(&self, _: &UserId) -> SmallVec<[SessionId; 2]> {
+        self.session.get().then_some(SessionId(1)).into_iter().collect()
+    }
+
+    fn id(&self, session: &SessionId) -> SessionId {
+        *session
+    }
+
+    fn offer(&self, _: &SessionId, delivery: Delivery, _: bool) -> Offer {
+        self.taken.borrow_mut().push(delivery);
+        Offer::Taken
+    }
+
+    fn divert(&self, _: &SessionId) -> bool {
+        false
+    }
+
+    fn hint(&self, _: &SessionId, _: bool) {}
+
+    fn home(&self, _: &UserId) -> Option<DomainName> {
+        self.home.borrow().clone()
+    }
+
+    fn divert_forward(&self, home: &DomainName, _: bool) -> bool {
+        *self.diverted.borrow_mut().entry(home.clone()).or_default() += 1;
+        true
+    }
+
+    fn forward_is_stored(&self, home: &DomainName) {
+        *self.diverted.borrow_mut().entry(home.clone()).or_default() -= 1;
+    }
+
+    fn shut_way(&self, home: &DomainName) {
+        self.looked_at_again.borrow_mut().push(home.clone());
+    }
+
+    fn stray(&self, _: &UserId) {
+        self.strays.set(self.strays.get() + 1);
+    }
+}
+
+fn domain(number: u64) -> DomainName {
+    format!("domain-{number}").parse().unwrap()
+}
+
+struct World {
+    custody: Custody<SessionId>,
+    ways: Ways,
+    effects: Vec<CustodyEffect<SessionId>>,
+}
+
+impl World {
+    /// A message for somebody who lives in the first domain is being stored.
+    fn storing() -> Self {
+        let config = CustodyConfig {
+            commit_window: Duration::from_millis(20),
+            max_pending_bytes: 1 << 20,
+            several_nodes: false,
+        };
+        let dedupe = DedupeTable::new(Duration::from_secs(300), 1000, 7);
+        let mut world = Self {
+            custody: Custody::new(0, Arc::new(CustodyShared::new(config, dedupe))),
+            ways: Ways::default(),
+            effects: Vec::new(),
+        };
+        world.ways.home.replace(Some(domain(1)));
+        let envelope = Envelope {
+            id: MessageId::new(1, [1; 10]),
+            kind: Kind::Message,
+            feature: Feature::Reliable,
+            from: "ANZ-1".parse().unwrap(),
+            to: "ANZ-2".parse().unwrap(),
+            reference: None,
+            confirm: false,
+            timestamp_ms: 0,
+            content: Bytes::from_static(b"1"),
+            trail: None,
+        };
+        let submission = Submission {
+            envelope,
+            origin: Origin::Node,
+            accepted: false,
+        };
+        world.step(|custody, cx| custody.submit(submission, cx));
+        assert_eq!(world.diverted(1), 1);
+        world
+    }
+
+    fn step(&mut self, input: impl FnOnce(&mut Custody<SessionId>, &mut CustodyContext<'_, Ways>)) {
+        let mut context = CustodyContext {
+            now: Now::default(),
+            sessions: &self.ways,
+            new_id: &mut || MessageId::new(2, [2; 10]),
+            effects: &mut self.effects,
+        };
+        input(&mut self.custody, &mut context);
+    }
+
+    /// The recipient has moved, and the store, which is away, is waited for.
+    fn moves_to(&mut self, home: Option<DomainName>) {
+        self.ways.home.replace(home);
+        self.step(|custody, cx| custody.retry_queued(cx));
+    }
+
+    fn insert(&self) -> Ticket {
+        let inserts = self.effects.iter().filter_map(|effect| match effect {
+            CustodyEffect::Insert { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        let inserts: Vec<Ticket> = inserts.collect();
+        assert_eq!(inserts.len(), 1);
+        inserts[0]
+    }
+
+    fn diverted(&self, number: u64) -> i32 {
+        let diverted = self.ways.diverted.borrow();
+        diverted.get(&domain(number)).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn what_is_stored_for_a_domain_that_its_recipient_has_left_is_looked_for_and_keeps_no_way_shut() {
+    let mut world = World::storing();
+    world.moves_to(Some(domain(2)));
+    let ticket = world.insert();
+    world.step(|custody, cx| custody.on_stored(ticket, InsertOutcome::Stored, cx));
+    assert_eq!((world.diverted(1), world.diverted(2)), (0, 0));
+    // The row names the first domain, so that whoever looks for those of the second does not find it.
+    assert_eq!(world.ways.strays.get(), 1);
+    assert_eq!(*world.ways.looked_at_again.borrow(), []);
+    assert!(world.custody.is_empty());
+}
+
+#[test]
+fn a_recipient_who_moves_here_while_a_message_is_being_stored_finds_it_without_any_way() {
+    let mut world = World::storing();
+    // Not offered anew before it is stored.
+    world.ways.home.replace(None);
+    let ticket = world.insert();
+    world.step(|custody, cx| custody.on_stored(ticket, InsertOutcome::Stored, cx));
+    assert_eq!(world.diverted(1), 0);
+    assert_eq!(world.ways.strays.get(), 1);
+    assert_eq!(*world.ways.looked_at_again.borrow(), []);
+}
+
+#[test]
+fn what_a_recipient_who_has_moved_here_proves_before_it_is_stored_keeps_no_way_shut() {
+    let mut world = World::storing();
+    world.ways.session.set(true);
+    world.moves_to(None);
+    let ticket = world.ways.taken.borrow()[0].ticket.unwrap();
+    world.step(|custody, cx| custody.on_proven(ticket, cx));
+    assert_eq!(world.diverted(1), 0);
+    assert!(world.custody.is_empty());
+}
