@@ -70,6 +70,7 @@ impl World {
         let mut ready = Vec::new();
         for envelope in messages.iter() {
             self.checker.crosses(envelope);
+            trace!(self, "comes in: {} {:?}", envelope.id, envelope.trail);
             let node = self.domains[self.at].node.as_mut().unwrap();
             let item = Item {
                 envelope: Envelope::clone(envelope),

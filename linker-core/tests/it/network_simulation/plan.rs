@@ -141,6 +141,8 @@ impl Plan {
             length: ms(12_000),
             pause: ms(200),
             page_rows: self.page_rows.max(16),
+            window: self.window.max(4),
+            batch: self.batch.max(4),
             commit_window: self.commit_window.min(ms(100)),
             latency: self.latency.min(ms(30)),
             hop: self.hop.min(ms(5)),

@@ -40,6 +40,7 @@ impl World {
     }
 
     fn carry_out(&mut self, effect: CustodyEffect<SessionId>) {
+        trace!(self, "{effect:?}");
         match effect {
             CustodyEffect::Insert {
                 ticket,

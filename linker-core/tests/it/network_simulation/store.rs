@@ -178,8 +178,13 @@ impl Queue {
 
     pub(crate) fn take(&mut self) -> Taken {
         let mut taken = Taken::default();
-        self.by_id.clear();
-        for (ticket, insert, replaces) in std::mem::take(&mut self.inserts).into_values() {
+        let leaving: BTreeSet<MessageId> = self.deletes.iter().map(|(_, id)| *id).collect();
+        while let Some(first) = self.inserts.first_entry() {
+            if leaving.contains(&first.get().1.envelope.id) {
+                break;
+            }
+            let (ticket, insert, replaces) = first.remove();
+            self.by_id.remove(&insert.envelope.id);
             taken.tickets.push(ticket);
             taken
                 .deleted
