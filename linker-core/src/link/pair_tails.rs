@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::generations::Generations;
 use crate::id::{MessageId, UserId};
 
-/// A message that left longer ago than this is not waited for: it has arrived, or will not soon.
+/// A message that left longer ago than this is not waited for: it has arrived, or will not soon. More than [`super::WAIT`], lest one that names none overtakes one that
+/// is held.
 pub const PAIR_TIME: Duration = Duration::from_secs(30);
 
 /// Pairs of one generation, and messages of one.

@@ -12,7 +12,7 @@ use crate::id::MessageId;
 
 /// So long a message waits at most for the one that was sent before it: that may have been stored on its way, behind a link that was down for a while, and have come a
 /// long way round.
-pub const WAIT: Duration = Duration::from_secs(30);
+pub const WAIT: Duration = Duration::from_secs(20);
 
 /// Ids of one generation of those that have passed.
 const GENERATION_MAX: usize = 1 << 16;

@@ -28,11 +28,14 @@ pub(crate) enum Fault {
     Document(usize, u32),
 }
 
+/// Makes one of its kind.
+type MakeFault = fn(&mut World) -> Fault;
+
 impl World {
     pub(crate) fn schedule_faults(&mut self) {
         let faults = self.plan.faults.clone();
         let more = if self.plan.domains > 20 { 4 } else { 1 };
-        let kinds: [(u64, fn(&mut Self) -> Fault); 12] = [
+        let kinds: [(u64, MakeFault); 12] = [
             (faults.cuts * more, |_| Fault::Cut),
             (faults.flaps * more, |world| {
                 Fault::Flap(world.some_link(), 2 + world.rng.below(6))

@@ -18,6 +18,9 @@ use linker_core::port::LINK_SLOTS;
 use super::plan::Plan;
 use super::store::{ModelStore, Queue, StoreOp, Taken};
 
+/// What waits for one slot of a link.
+pub(crate) type SlotQueue = VecDeque<(Arc<Envelope>, Ticket)>;
+
 /// How long a message that was sent before is recognised.
 pub(crate) const DEDUPE_WINDOW: Duration = Duration::from_secs(300);
 /// Messages that may wait for one that was sent before them.
@@ -70,7 +73,7 @@ pub(crate) struct Neighbour {
     pub(crate) up: Cell<bool>,
     pub(crate) losing: Cell<bool>,
     pub(crate) epoch: Cell<u64>,
-    pub(crate) outbox: RefCell<Vec<VecDeque<(Arc<Envelope>, Ticket)>>>,
+    pub(crate) outbox: RefCell<Vec<SlotQueue>>,
     pub(crate) turn: Cell<usize>,
     /// Payloads, and messages in them, that are not confirmed.
     pub(crate) payloads: Cell<usize>,
