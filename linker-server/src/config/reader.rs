@@ -159,13 +159,23 @@ impl<'r> Section<'r> {
                     .iter_mut()
                     .find(|(known, _, _)| known.eq_ignore_ascii_case(&key));
                 match known {
-                    Some((_, _, layers)) => layers.push(layer),
+                    Some((name, _, layers)) => {
+                        // As it is spelled where case counts.
+                        if !matches!(place, Place::Variable(_)) {
+                            *name = key;
+                        }
+                        layers.push(layer);
+                    }
                     None => things.push((key, place, vec![layer])),
                 }
             }
         }
         let mut all = Vec::with_capacity(things.len());
-        for (key, place, layers) in things {
+        for (mut key, place, layers) in things {
+            if matches!(place, Place::Variable(_)) && key.bytes().all(|byte| !byte.is_ascii_lowercase()) {
+                // The environment's habit is capitals, and names are written otherwise.
+                key.make_ascii_lowercase();
+            }
             let path = format!("{path}.{key}");
             let value = Section::read_layers(self.reading, path, place.clone(), layers, &mut read);
             all.push((key, place, value));

@@ -28,11 +28,15 @@ fn a_neighbours_broker_is_named_by_its_domain() {
 
 #[test]
 fn the_environment_wins_and_adds() {
-    let start = Start::with(&format!("{APP}links: {{domain02: {{url: 'amqp://file'}}}}"))
+    let file = format!("{APP}links: {{Domain02: {{url: 'amqp://file'}}}}");
+    let start = Start::with(&file)
         .and_variable("LINKER__LINKS__DOMAIN02__URL", "amqp://variable")
-        .and_variable("LINKER__LINKS", "{domain-03: {url: 'amqp://whole'}}");
-    assert_eq!(url_of(&start, "domain02").as_deref(), Some("amqp://variable"));
-    assert_eq!(url_of(&start, "domain-03").as_deref(), Some("amqp://whole"));
+        .and_variable("LINKER__LINKS__DOMAIN-03__URL", "amqp://another");
+    assert_eq!(url_of(&start, "Domain02").as_deref(), Some("amqp://variable"));
+    assert_eq!(url_of(&start, "domain-03").as_deref(), Some("amqp://another"));
+    let whole = Start::with(&file).and_variable("LINKER__LINKS", "{domain-04: {url: 'amqp://whole'}}");
+    assert_eq!(url_of(&whole, "domain-04").as_deref(), Some("amqp://whole"));
+    assert_eq!(url_of(&whole, "Domain02").as_deref(), Some("amqp://file"));
 }
 
 #[test]
@@ -52,7 +56,10 @@ fn what_is_wrong_with_a_link_is_told_by_its_key() {
             "links: {'a b': {url: 'amqp://h'}}",
             "links.a b: a node or domain name is 1 to 128 of",
         ),
-        ("links: {d: amqp}", "links.d: a text where keys are expected"),
+        (
+            "links: {d: amqp}",
+            "links.d: a single value where keys are expected",
+        ),
         ("links: [d]", "links: a list where keys are expected"),
         (
             "links: {d: {uri: x, url: 'amqp://h'}}",
