@@ -256,6 +256,10 @@ impl<S: Clone> Custody<S> {
         if envelope.kind.counts() {
             count(cx, Feature::Reliable, Outcome::Forwarded, None);
         }
+        if let Some(key) = self.shared.dedupe.key(&envelope) {
+            // It was known here if its recipient lived here when it came. Should it come back, it is no repetition.
+            self.shared.dedupe.forget(key, envelope.id);
+        }
         settle(&mut pending, Settlement::Forwarded, envelope.id, cx);
         if let Some(answered) = pending.replaces {
             let user = envelope.from;

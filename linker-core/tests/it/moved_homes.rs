@@ -8,15 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use linker_core::clock::Now;
 use linker_core::custody::{
-    Custody, CustodyConfig, CustodyContext, CustodyEffect, CustodyShared, DedupeTable, Delivery,
+    Custody, CustodyConfig, CustodyContext, CustodyEffect, CustodyShared, DedupeTable, Delivery, Forwarding,
     LocalSessions, Offer, Origin, Submission, Ticket,
 };
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{DomainName, MessageId, SessionId, UserId};
-use linker_core::port::InsertOutcome;
+use linker_core::port::{InsertOutcome, StoredRow, WaitReason};
 use smallvec::SmallVec;
 
-/// All ways are shut.
+/// All ways are shut, or open.
 #[derive(Default)]
 struct Ways {
     home: RefCell<Option<DomainName>>,
@@ -25,6 +25,8 @@ struct Ways {
     diverted: RefCell<BTreeMap<DomainName, i32>>,
     looked_at_again: RefCell<Vec<DomainName>>,
     strays: Cell<u32>,
+    open: Cell<bool>,
+    sent: Cell<Option<Ticket>>,
 }
 
 impl LocalSessions for Ways {
@@ -51,6 +53,20 @@ impl LocalSessions for Ways {
 
     fn home(&self, _: &UserId) -> Option<DomainName> {
         self.home.borrow().clone()
+    }
+
+    fn next_link(&self, _: &DomainName) -> Option<SessionId> {
+        self.open.get().then_some(SessionId::of_link(1))
+    }
+
+    fn forward(&self, _: &DomainName, _: &Arc<Envelope>, ticket: Ticket, _: bool) -> Forwarding {
+        match self.next_link(&domain(1)) {
+            Some(link) => {
+                self.sent.set(Some(ticket));
+                Forwarding::Sent(link)
+            }
+            None => Forwarding::Shut,
+        }
     }
 
     fn divert_forward(&self, home: &DomainName, _: bool) -> bool {
@@ -84,6 +100,13 @@ struct World {
 impl World {
     /// A message for somebody who lives in the first domain is being stored.
     fn storing() -> Self {
+        let world = Self::taking(Some(domain(1)));
+        assert_eq!(world.diverted(1), 1);
+        world
+    }
+
+    /// A message was taken for somebody who lives there.
+    fn taking(home: Option<DomainName>) -> Self {
         let config = CustodyConfig {
             commit_window: Duration::from_millis(20),
             max_pending_bytes: 1 << 20,
@@ -95,27 +118,30 @@ impl World {
             ways: Ways::default(),
             effects: Vec::new(),
         };
-        world.ways.home.replace(Some(domain(1)));
+        world.ways.home.replace(home);
         let envelope = Envelope {
             id: MessageId::new(1, [1; 10]),
             kind: Kind::Message,
             feature: Feature::Reliable,
             from: "ANZ-1".parse().unwrap(),
             to: "ANZ-2".parse().unwrap(),
-            reference: None,
+            reference: Some("1".into()),
             confirm: false,
             timestamp_ms: 0,
             content: Bytes::from_static(b"1"),
             trail: None,
         };
+        world.submit(envelope);
+        world
+    }
+
+    fn submit(&mut self, envelope: Envelope) {
         let submission = Submission {
             envelope,
             origin: Origin::Node,
             accepted: false,
         };
-        world.step(|custody, cx| custody.submit(submission, cx));
-        assert_eq!(world.diverted(1), 1);
-        world
+        self.step(|custody, cx| custody.submit(submission, cx));
     }
 
     fn step(&mut self, input: impl FnOnce(&mut Custody<SessionId>, &mut CustodyContext<'_, Ways>)) {
@@ -135,11 +161,19 @@ impl World {
     }
 
     fn insert(&self) -> Ticket {
+        self.inserted().0
+    }
+
+    fn envelope(&self) -> Arc<Envelope> {
+        Arc::clone(self.inserted().1)
+    }
+
+    fn inserted(&self) -> (Ticket, &Arc<Envelope>) {
         let inserts = self.effects.iter().filter_map(|effect| match effect {
-            CustodyEffect::Insert { ticket, .. } => Some(*ticket),
+            CustodyEffect::Insert { ticket, envelope, .. } => Some((*ticket, envelope)),
             _ => None,
         });
-        let inserts: Vec<Ticket> = inserts.collect();
+        let inserts: Vec<_> = inserts.collect();
         assert_eq!(inserts.len(), 1);
         inserts[0]
     }
@@ -184,4 +218,31 @@ fn what_a_recipient_who_has_moved_here_proves_before_it_is_stored_keeps_no_way_s
     world.step(|custody, cx| custody.on_proven(ticket, cx));
     assert_eq!(world.diverted(1), 0);
     assert!(world.custody.is_empty());
+}
+
+#[test]
+fn what_was_sent_on_and_comes_back_to_a_recipient_who_lives_here_again_is_no_repetition() {
+    let mut world = World::taking(None);
+    let ticket = world.insert();
+    world.step(|custody, cx| custody.on_stored(ticket, InsertOutcome::Stored, cx));
+    let row = world.envelope();
+    world.effects.clear();
+    // It is sent on from the store.
+    world.ways.home.replace(Some(domain(1)));
+    world.ways.open.set(true);
+    let rows = vec![StoredRow {
+        seq: 1,
+        envelope: Arc::clone(&row),
+        reason: WaitReason::Forward,
+    }];
+    world.step(|custody, cx| {
+        let handed = custody.adopt_forward(rows, &domain(1), cx).handed;
+        assert_eq!(handed, 1);
+    });
+    let ticket = world.ways.sent.get().unwrap();
+    world.step(|custody, cx| custody.on_forwarded(ticket, cx));
+    world.ways.home.replace(None);
+    world.effects.clear();
+    world.submit(Envelope::clone(&row));
+    world.insert();
 }
