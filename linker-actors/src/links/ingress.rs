@@ -30,6 +30,8 @@ const HELD_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 64 << 20;
 /// Payloads that may be unsigned while messages wait for others: below what an ingress hands out, or that for which they wait might never come.
 const UNSIGNED_MAX: usize = 768;
+/// How soon it is looked again whether a message that has come back is still on its way out.
+const OWED_FOR: Duration = Duration::from_millis(250);
 /// How often undecodable payloads are logged, at most.
 const LOG_EVERY_MS: u64 = 60_000;
 
@@ -140,7 +142,14 @@ impl Reader {
         let mut items = Vec::new();
         self.sequencer.due(now, &mut items);
         while let Some(first) = self.settling.first_entry().filter(|first| first.key().0 <= now) {
-            items.push(first.remove());
+            let item = first.remove();
+            if self.node.links.receipts.is_owed(&item.envelope.id) {
+                // It is still on its way out from when it was here before: what becomes of that says nothing of what has come back.
+                self.next += 1;
+                self.settling.insert((now + OWED_FOR, self.next), item);
+            } else {
+                items.push(item);
+            }
         }
         self.submit(items).await;
     }

@@ -69,6 +69,11 @@ impl Receipts {
         }
     }
 
+    /// Whether a receipt is owed for this message.
+    pub(super) fn is_owed(&self, id: &MessageId) -> bool {
+        self.of().contains_key(id)
+    }
+
     /// The message is safe.
     pub(crate) fn settle(&self, id: &MessageId) {
         let owed = {
