@@ -39,7 +39,9 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) {
         count(cx, Feature::Reliable, Outcome::Duplicate, None);
-        if known.progress == Progress::Stored && self.shared.config.several_nodes {
+        // The very same, come twice from another domain, is where it was stored: asking by inserting it would remove it.
+        let is_another = known.id != envelope.id;
+        if known.progress == Progress::Stored && self.shared.config.several_nodes && is_another {
             // Another node may have moved it on, and have told nobody here.
             let own_row = Some(envelope.id);
             let envelope = Arc::new(envelope);
