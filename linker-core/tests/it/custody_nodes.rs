@@ -760,3 +760,14 @@ fn fast_that_is_given_back_is_offered_to_nobody_again() {
     assert!(world.targets.taken.borrow().is_empty());
     assert!(world.custody.is_empty());
 }
+
+#[test]
+fn the_very_same_message_come_twice_keeps_its_row() {
+    let mut world = World::new();
+    world.send(1);
+    world.store_all();
+    world.effects.clear();
+    // Under the same id: from another domain, which does not know whether it arrived.
+    world.send(1);
+    assert_eq!(world.finished(), [], "nothing removes it");
+}
