@@ -139,6 +139,15 @@ impl Directory {
         Some(&self.topology().by_id(home).name)
     }
 
+    /// The domain a user lives in, where that is another one than the own.
+    pub fn home_away_of(&self, user: &UserId) -> Option<&DomainName> {
+        if self.topology().domains().len() <= 1 {
+            return None;
+        }
+        let home = self.home_id(user)?;
+        (home != self.next_hops.own_id()).then(|| &self.topology().by_id(home).name)
+    }
+
     /// Whether a user lives in the own domain.
     pub fn is_home(&self, user: &UserId) -> bool {
         self.home_id(user) == Some(self.next_hops.own_id())

@@ -43,16 +43,12 @@ pub(super) async fn on_close_away(
     path: Vec<DomainName>,
 ) {
     let directory = Arc::clone(&node.directory());
-    let own = directory.own_domain();
-    match directory.home_of(&user) {
-        Some(home) if home != own => {
-            // FAST does not wait for tables to agree.
-            if !path.contains(own) {
-                close_away(node, home, user, master, reference, &path);
-            }
-            return;
+    if let Some(home) = directory.home_away_of(&user) {
+        // FAST does not wait for tables to agree.
+        if !path.contains(directory.own_domain()) {
+            close_away(node, home, user, master, reference, &path);
         }
-        _ => {}
+        return;
     }
     let is_master = directory
         .app_of(user.app())

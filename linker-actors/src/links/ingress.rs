@@ -197,9 +197,7 @@ impl Reader {
                 owed: Arc::clone(owed),
                 envelope,
             };
-            let goes_on = directory
-                .home_of(&item.envelope.to)
-                .is_some_and(|home| home != own);
+            let goes_on = directory.home_away_of(&item.envelope.to).is_some();
             let trail = item.envelope.trail.as_deref();
             tracing::debug!(message.id = %item.envelope.id, trail = ?trail, "comes from another domain");
             if goes_on {
@@ -234,7 +232,7 @@ impl Reader {
                         .trail
                         .as_ref()
                         .is_some_and(|trail| trail.path.contains(own));
-                    let goes_on = directory.home_of(&envelope.to).is_some_and(|home| home != own);
+                    let goes_on = directory.home_away_of(&envelope.to).is_some();
                     // FAST does not wait for tables to agree.
                     if !(been_here && goes_on) {
                         submissions.push(Submission {

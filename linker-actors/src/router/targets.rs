@@ -133,12 +133,7 @@ impl LocalSessions for Targets<'_> {
     }
 
     fn home(&self, user: &UserId) -> Option<DomainName> {
-        let directory = self.node.directory();
-        if directory.topology().domains().len() <= 1 {
-            return None;
-        }
-        let home = directory.home_of(user)?;
-        (home != directory.own_domain()).then(|| home.clone())
+        self.node.directory().home_away_of(user).cloned()
     }
 
     fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {

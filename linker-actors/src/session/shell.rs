@@ -237,7 +237,8 @@ impl SessionShell {
             SessionEffect::Authenticate(app, credentials) => self.authenticate(&app, credentials),
             SessionEffect::Register { user, replay } => self.register(user, replay),
             SessionEffect::CloseUser(user, reference) => {
-                if let Some(home) = self.home_away(&user) {
+                let home = self.worker.node.directory().home_away_of(&user).cloned();
+                if let Some(home) = home {
                     self.close_away(&home, user, reference);
                     return;
                 }
@@ -306,13 +307,6 @@ impl SessionShell {
             }
             SessionEffect::Call(future, reference) => self.call(future, reference),
         }
-    }
-
-    /// The domain that the user lives in, where that is another one.
-    fn home_away(&self, user: &UserId) -> Option<DomainName> {
-        let directory = self.worker.node.directory();
-        let home = directory.home_of(user)?;
-        (home != directory.own_domain()).then(|| home.clone())
     }
 
     /// Asks another domain to close a user's sessions; it answers only where there are none.

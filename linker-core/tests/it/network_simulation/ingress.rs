@@ -78,7 +78,7 @@ impl World {
             };
             let directory = node.net.directory.borrow();
             let own = directory.own_domain();
-            let goes_on = directory.home_of(&envelope.to).is_some_and(|home| home != own);
+            let goes_on = directory.home_away_of(&envelope.to).is_some();
             let trail = envelope.trail.as_deref();
             if goes_on {
                 match pause(trail.map_or(&[][..], |trail| &trail.path), own) {

@@ -146,8 +146,7 @@ impl LocalSessions for Targets<'_> {
 
     fn home(&self, user: &UserId) -> Option<DomainName> {
         let directory = self.net.directory.borrow();
-        let home = directory.home_of(user)?;
-        (home != directory.own_domain()).then(|| home.clone())
+        directory.home_away_of(user).cloned()
     }
 
     fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {
