@@ -5,8 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::delivery::{Delivery, Ticket};
-use super::effect::{CustodyEffect, Outcome, Settlement};
-use super::forwarding::forward_fast;
+use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
+use super::forwarding::forwarded_fast;
 use super::router::{Custody, CustodyContext, Submission, count, settle};
 use super::sessions::{Elsewhere, LocalSessions, NodeOffer, Offer};
 use crate::envelope::{Envelope, Feature};
@@ -21,7 +21,9 @@ impl<S: Clone> Custody<S> {
         let Submission { envelope, origin, .. } = submission;
         let user = envelope.to;
         if let Some(home) = cx.sessions.home(&user) {
-            forward_fast(&home, envelope, origin, cx);
+            let envelope = Arc::new(envelope);
+            let became = forwarded_fast(cx.sessions.forward_fast(&home, &envelope));
+            settle_at_once(&envelope, origin, became, cx);
             return;
         }
         let elsewhere = self.elsewhere_for_fast(&user, cx);
@@ -43,22 +45,12 @@ impl<S: Clone> Custody<S> {
             }
             return;
         }
-        let (id, cost, reference) = (envelope.id, envelope.cost(), envelope.reference.clone());
-        let taken = !offer_fast(&Arc::new(envelope), None, cx).is_empty();
-        let (outcome, settlement) = match taken {
-            true => (Outcome::Delivered, Settlement::Delivered),
-            false => (Outcome::Dropped, Settlement::Dropped),
+        let envelope = Arc::new(envelope);
+        let became = match offer_fast(&envelope, None, cx).is_empty() {
+            false => (Outcome::Delivered, Settlement::Delivered),
+            true => (Outcome::Dropped, Settlement::Dropped),
         };
-        count(cx, Feature::Fast, outcome, None);
-        cx.effects.push(CustodyEffect::Settled {
-            origin,
-            accepted: false,
-            confirm: false,
-            id,
-            reference,
-            cost,
-            settlement,
-        });
+        settle_at_once(&envelope, origin, became, cx);
     }
 
     /// Sends a FAST message, which sessions of this node may have, to other nodes too; it stays only where somebody is to prove it.
@@ -127,4 +119,23 @@ pub(super) fn offer_fast<L: LocalSessions>(
         }
     }
     holders
+}
+
+/// Tells what became of a FAST message that was never held here.
+fn settle_at_once<L: LocalSessions>(
+    envelope: &Envelope,
+    origin: Origin<L::Session>,
+    (outcome, settlement): (Outcome, Settlement),
+    cx: &mut CustodyContext<'_, L>,
+) {
+    count(cx, Feature::Fast, outcome, None);
+    cx.effects.push(CustodyEffect::Settled {
+        origin,
+        accepted: false,
+        confirm: false,
+        id: envelope.id,
+        reference: envelope.reference.clone(),
+        cost: envelope.cost(),
+        settlement,
+    });
 }

@@ -70,9 +70,10 @@ impl<S: Clone> Custody<S> {
                 return true;
             };
             let sent = cx.sessions.forward_fast(&home, &pending.envelope);
-            count(cx, Feature::Fast, outcome_of_fast(sent), None);
+            let (outcome, settlement) = forwarded_fast(sent);
+            count(cx, Feature::Fast, outcome, None);
             let id = pending.envelope.id;
-            settle(&mut pending, settlement_of_fast(sent), id, cx);
+            settle(&mut pending, settlement, id, cx);
             return true;
         }
         self.leave_line(ticket);
@@ -86,7 +87,7 @@ impl<S: Clone> Custody<S> {
         home: DomainName,
         cx: &mut CustodyContext<'_, L>,
     ) {
-        self.flush_parked(&home, cx);
+        self.on_way_changed(&home, cx);
         let waits = self.parked.contains_key(&home);
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
@@ -102,7 +103,6 @@ impl<S: Clone> Custody<S> {
         self.try_forward(ticket, &home, cx);
     }
 
-    /// Answers whether it is parked.
     fn try_forward<L: LocalSessions<Session = S>>(
         &mut self,
         ticket: Ticket,
@@ -179,14 +179,6 @@ impl<S: Clone> Custody<S> {
 
     /// The way to `home` has opened, or is shut after all: what was parked goes on.
     pub fn on_way_changed<L: LocalSessions<Session = S>>(
-        &mut self,
-        home: &DomainName,
-        cx: &mut CustodyContext<'_, L>,
-    ) {
-        self.flush_parked(home, cx);
-    }
-
-    fn flush_parked<L: LocalSessions<Session = S>>(
         &mut self,
         home: &DomainName,
         cx: &mut CustodyContext<'_, L>,
@@ -373,38 +365,10 @@ pub(super) fn note_predecessor<L: LocalSessions>(
     is_away
 }
 
-/// FAST is handed to a link, or gone.
-pub(super) fn forward_fast<L: LocalSessions>(
-    home: &DomainName,
-    envelope: Envelope,
-    origin: Origin<L::Session>,
-    cx: &mut CustodyContext<'_, L>,
-) {
-    let (id, cost, reference) = (envelope.id, envelope.cost(), envelope.reference.clone());
-    let sent = cx.sessions.forward_fast(home, &Arc::new(envelope));
-    count(cx, Feature::Fast, outcome_of_fast(sent), None);
-    let settlement = settlement_of_fast(sent);
-    cx.effects.push(CustodyEffect::Settled {
-        origin,
-        accepted: false,
-        confirm: false,
-        id,
-        reference,
-        cost,
-        settlement,
-    });
-}
-
-fn outcome_of_fast(sent: bool) -> Outcome {
+/// What becomes of a FAST message for another domain: it was handed to a link, or is gone.
+pub(super) fn forwarded_fast(sent: bool) -> (Outcome, Settlement) {
     match sent {
-        true => Outcome::Forwarded,
-        false => Outcome::Dropped,
-    }
-}
-
-fn settlement_of_fast(sent: bool) -> Settlement {
-    match sent {
-        true => Settlement::Forwarded,
-        false => Settlement::Dropped,
+        true => (Outcome::Forwarded, Settlement::Forwarded),
+        false => (Outcome::Dropped, Settlement::Dropped),
     }
 }
