@@ -32,3 +32,4 @@ mod session_inputs;
 mod session_laws;
 mod simulation;
 mod strategy;
+mod virtual_time;

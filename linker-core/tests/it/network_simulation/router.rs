@@ -8,7 +8,8 @@ use linker_core::port::Insert;
 
 use super::store::StoreOp;
 use super::targets::Targets;
-use super::world::{Event, Mail, World, name_of, next_id, trace};
+use super::world::{Event, Mail, World, name_of, trace};
+use crate::virtual_time::next_id;
 
 const RETRY_AFTER: Duration = Duration::from_millis(2);
 const REOFFER_EVERY: Duration = Duration::from_secs(1);

@@ -10,7 +10,8 @@ use linker_core::id::{SessionId, UserId};
 use linker_core::port::Page;
 
 use super::node::{Ring, Session};
-use super::world::{Event, Mail, World, next_id, trace};
+use super::world::{Event, Mail, World, trace};
+use crate::virtual_time::next_id;
 
 const PAGE_ROWS: u32 = 8;
 

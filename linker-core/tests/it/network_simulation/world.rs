@@ -1,6 +1,6 @@
 //! The world: virtual time, the events in it, and what outlives a node.
 
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use linker_core::custody::{AdoptedForward, Submission, Ticket};
 use linker_core::directory::Directory;
 use linker_core::distribution::{UserDistributions, UserRange};
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, MessageId, SessionId, UserId};
+use linker_core::id::{DomainName, SessionId, UserId};
 use linker_core::network::{Domain as DomainEntry, Link, LinkState, Topology};
 use linker_core::port::{InsertOutcome, LINK_SLOTS, Page, StoreBatch, StoredRow};
 
@@ -21,10 +21,10 @@ use super::node::{Neighbour, Node};
 use super::plan::{Plan, Rng, Sort};
 use super::store::{ModelStore, StoreOp};
 use super::wire::{Payload, Wire};
+use crate::virtual_time::{Agenda, Scheduled, clock_at};
 
 /// When the world begins.
 pub(crate) const STARTED: Duration = Duration::from_secs(1000);
-const EPOCH_MS: u64 = 1_700_000_000_000;
 /// Events after which a world counts as spinning.
 const EVENTS_MAX: u64 = 20_000_000;
 
@@ -88,34 +88,6 @@ pub(crate) enum Event {
     Fault(Fault),
 }
 
-struct Scheduled {
-    at: Duration,
-    number: u64,
-    /// The domain it is meant for, and which run of its node; `None`: for the world.
-    of: Option<(usize, u32)>,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
 /// A payload in an ingress.
 pub(crate) struct Entry {
     pub(crate) number: u64,
@@ -157,8 +129,7 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
     pub(crate) tracing: bool,
-    events: BinaryHeap<Scheduled>,
-    scheduled: u64,
+    agenda: Agenda<Event>,
     pub(crate) handled: u64,
     pub(crate) at: usize,
     pub(crate) domains: Vec<Domain>,
@@ -201,13 +172,6 @@ fn document(homes: &[usize]) -> Arc<UserDistributions> {
         to: Some(user as u64 * 10 + 9),
     });
     Arc::new(UserDistributions::new(ranges.collect()).unwrap())
-}
-
-pub(crate) fn next_id(counter: &mut u64, now: Now) -> MessageId {
-    *counter += 1;
-    let mut random = [0; 10];
-    random[2..].copy_from_slice(&counter.to_be_bytes());
-    MessageId::new(now.unix_ms, random)
 }
 
 impl World {
@@ -262,8 +226,7 @@ impl World {
             users: users.collect(),
             now: STARTED,
             tracing,
-            events: BinaryHeap::new(),
-            scheduled: 0,
+            agenda: Agenda::new(),
             handled: 0,
             at: 0,
             domains: (0..plan.domains).map(domain).collect(),
@@ -288,10 +251,7 @@ impl World {
     }
 
     pub(crate) fn clock(&self) -> Now {
-        Now {
-            elapsed: self.now,
-            unix_ms: EPOCH_MS + self.now.as_millis() as u64,
-        }
+        clock_at(self.now)
     }
 
     pub(crate) fn directory(&self, place: usize) -> Directory {
@@ -375,25 +335,15 @@ impl World {
         self.domains[at].node.as_mut().unwrap()
     }
 
-    fn push(&mut self, at: Duration, of: Option<(usize, u32)>, event: Event) {
-        self.scheduled += 1;
-        self.events.push(Scheduled {
-            at,
-            number: self.scheduled,
-            of,
-            event,
-        });
-    }
-
     /// For the node that something happens to, and for no later run of it.
     pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
         let life = self.domains[self.at].life;
-        self.push(self.now + after, Some((self.at, life)), event);
+        self.agenda.push(self.now + after, Some((self.at, life)), event);
     }
 
     /// For the world, whatever becomes of the nodes.
     pub(crate) fn schedule_in_world(&mut self, after: Duration, event: Event) {
-        self.push(self.now + after, None, event);
+        self.agenda.push(self.now + after, None, event);
     }
 
     /// From one task to another: after a moment, in order.
@@ -403,7 +353,7 @@ impl World {
         let last = domain.lanes.entry(lane).or_default();
         *last = arrives.max(*last);
         let (at, life) = (*last, domain.life);
-        self.push(at, Some((self.at, life)), event);
+        self.agenda.push(at, Some((self.at, life)), event);
     }
 
     pub(crate) fn mail(&mut self, mail: Mail) {
@@ -420,13 +370,7 @@ impl World {
     }
 
     pub(crate) fn run_until(&mut self, end: Duration) {
-        while let Some(next) = self.events.peek() {
-            if next.at > end {
-                break;
-            }
-            let Some(Scheduled { at, of, event, .. }) = self.events.pop() else {
-                break;
-            };
+        while let Some(Scheduled { at, of, event, .. }) = self.agenda.next_until(end) {
             self.now = at.max(self.now);
             if let Some((place, life)) = of {
                 let domain = &self.domains[place];
@@ -434,7 +378,7 @@ impl World {
                     continue;
                 }
                 if domain.frozen_until > self.now {
-                    self.push(domain.frozen_until, of, event);
+                    self.agenda.push(domain.frozen_until, of, event);
                     continue;
                 }
                 self.at = place;

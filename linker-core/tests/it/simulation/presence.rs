@@ -13,7 +13,8 @@ use super::cluster::{Located, Sought, Target};
 use super::entry::{Entry, ToSession};
 use super::node::{RouterMail, STORE, close};
 use super::registry::SessionRef;
-use super::sim::{EPOCH_MS, Event, Sim, trace};
+use super::sim::{Event, Sim, trace};
+use crate::virtual_time::EPOCH_MS;
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const FROM_PRESENCE: u16 = 400;

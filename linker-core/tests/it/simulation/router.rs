@@ -17,8 +17,9 @@ use super::bus::Frame;
 use super::cluster::{Target, Targets};
 use super::entry::{Entry, PostError, ToSession};
 use super::node::{PageRead, RouterMail, StoreMail};
-use super::sim::{Event, Sim, next_id, trace};
+use super::sim::{Event, Sim, trace};
 use super::store::StoreOp;
+use crate::virtual_time::next_id;
 
 const RETRY_AFTER: Duration = Duration::from_millis(2);
 const REOFFER_EVERY: Duration = Duration::from_secs(1);
@@ -43,7 +44,7 @@ impl Sim {
     ) -> T {
         let (now, mut effects) = (self.clock(), Vec::new());
         let mut counter = *self.id_source();
-        let mut new_id = || next_id(&mut counter, now.elapsed);
+        let mut new_id = || next_id(&mut counter, now);
         let node = &mut self.nodes[self.at];
         let sessions = Targets {
             table: &node.table,

@@ -1,6 +1,6 @@
 //! The world: virtual time, the events in it, and what outlives a node.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use super::plan::{Plan, Rng};
 use super::presence::{Answer, PresenceOp};
 use super::registry::Registry;
 use super::store::ModelStore;
+use crate::virtual_time::{Agenda, Scheduled, clock_at, next_id};
 
-pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
 /// Events after which a world counts as spinning.
 const EVENTS_MAX: u64 = 300_000;
 
@@ -60,42 +60,12 @@ pub(crate) enum Event {
     },
 }
 
-/// Orders events by time, then by when they were scheduled.
-struct Scheduled {
-    at: Duration,
-    number: u64,
-    /// The node it is meant for, and which run of it; `None`: for the world.
-    of: Option<(usize, u32)>,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
 pub(crate) struct Sim {
     pub(crate) plan: Plan,
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
     pub(crate) tracing: bool,
-    events: BinaryHeap<Scheduled>,
-    scheduled: u64,
+    agenda: Agenda<Event>,
     /// Runs of nodes so far.
     lives: u32,
     /// When the last message of each way in a node arrives: none overtakes another.
@@ -134,8 +104,7 @@ impl Sim {
         let mut sim = Self {
             now: Duration::from_secs(1000),
             tracing,
-            events: BinaryHeap::new(),
-            scheduled: 0,
+            agenda: Agenda::new(),
             lives: 0,
             lanes: BTreeMap::new(),
             nodes: Vec::new(),
@@ -163,14 +132,11 @@ impl Sim {
     }
 
     pub(crate) fn clock(&self) -> Now {
-        Now {
-            elapsed: self.now,
-            unix_ms: EPOCH_MS + self.now.as_millis() as u64,
-        }
+        clock_at(self.now)
     }
 
     pub(crate) fn new_id(&mut self) -> MessageId {
-        next_id(&mut self.next_id, self.now)
+        next_id(&mut self.next_id, clock_at(self.now))
     }
 
     pub(crate) fn id_source(&mut self) -> &mut u64 {
@@ -223,16 +189,6 @@ impl Sim {
         }
     }
 
-    fn push(&mut self, at: Duration, of: Option<(usize, u32)>, event: Event) {
-        self.scheduled += 1;
-        self.events.push(Scheduled {
-            at,
-            number: self.scheduled,
-            of,
-            event,
-        });
-    }
-
     /// For the node that something happens to, and for no later run of it.
     pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
         self.schedule_on(self.at, after, event);
@@ -240,7 +196,7 @@ impl Sim {
 
     pub(crate) fn schedule_on(&mut self, place: usize, after: Duration, event: Event) {
         let life = self.nodes[place].life;
-        self.push(self.now + after, Some((place, life)), event);
+        self.agenda.push(self.now + after, Some((place, life)), event);
     }
 
     /// For the node that has this connection.
@@ -250,7 +206,7 @@ impl Sim {
 
     /// For the world, whatever becomes of the nodes.
     pub(crate) fn schedule_in_world(&mut self, after: Duration, event: Event) {
-        self.push(self.now + after, None, event);
+        self.agenda.push(self.now + after, None, event);
     }
 
     /// From one mailbox to another: after a moment, in order.
@@ -259,18 +215,13 @@ impl Sim {
         let lane = self.lanes.entry((self.at, from, to)).or_default();
         *lane = arrives.max(*lane);
         let at = *lane;
-        self.push(at, Some((self.at, self.nodes[self.at].life)), event);
+        self.agenda
+            .push(at, Some((self.at, self.nodes[self.at].life)), event);
     }
 
     /// Runs until nothing but the clock moves, or until `end`.
     pub(crate) fn run_until(&mut self, end: Duration) {
-        while let Some(next) = self.events.peek() {
-            if next.at > end {
-                break;
-            }
-            let Some(Scheduled { at, of, event, .. }) = self.events.pop() else {
-                break;
-            };
+        while let Some(Scheduled { at, of, event, .. }) = self.agenda.next_until(end) {
             self.now = at.max(self.now);
             if let Some((place, life)) = of {
                 let node = &self.nodes[place];
@@ -278,7 +229,7 @@ impl Sim {
                     continue;
                 }
                 if node.frozen_until > self.now {
-                    self.push(node.frozen_until, of, event);
+                    self.agenda.push(node.frozen_until, of, event);
                     continue;
                 }
                 self.at = place;
@@ -332,11 +283,4 @@ impl Sim {
         }
         self.answer_outboxes();
     }
-}
-
-pub(crate) fn next_id(counter: &mut u64, now: Duration) -> MessageId {
-    *counter += 1;
-    let mut random = [0; 10];
-    random[2..].copy_from_slice(&counter.to_be_bytes());
-    MessageId::new(EPOCH_MS + now.as_millis() as u64, random)
 }
