@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Domain, in_order, references};
-use crate::harness::{Client, referenced};
+use super::Domain;
+use crate::harness::{Client, referenced, references};
 
 #[tokio::test]
 async fn what_was_missed_through_one_node_is_fetched_from_another_and_confirmed() {
@@ -68,7 +68,7 @@ async fn a_replay_while_messages_keep_coming_from_another_node_is_whole_and_what
     send(300..600, &sender);
     let mut receiver = Client::login_with(&b, "ANZ-2", json!({"replay": true})).await;
     send(600..900, &sender);
-    in_order(&mut receiver, 0..300).await;
+    receiver.expect_in_order(0..300).await;
     // Those that are being stored while the recipient comes may meet those sent after (docs/SEMANTICS.md, Known limits).
     let mut rest = Vec::new();
     while rest.len() < 600 {

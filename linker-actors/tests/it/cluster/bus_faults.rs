@@ -6,8 +6,8 @@ use std::time::Duration;
 use linker_actors::core::code::CloseCode;
 use serde_json::json;
 
-use super::{Domain, Member, in_order, references};
-use crate::harness::{Client, WAIT, eventually, fast, message, referenced, user};
+use super::{Domain, Member};
+use crate::harness::{Client, WAIT, eventually, fast, message, referenced, references, user};
 
 async fn greet(sender: &mut Client, to: &str) {
     sender.delivery_fence(to, "greeting").await;
@@ -86,7 +86,7 @@ async fn proofs_that_the_bus_lost_are_asked_for_and_nothing_is_delivered_twice()
     for n in 0..50 {
         sender.send(referenced("ANZ-2", n, &format!("r{n}")));
     }
-    in_order(&mut receiver, 0..50).await;
+    receiver.expect_in_order(0..50).await;
     domain.await_rows("ANZ-2", 50).await;
     b.bus.lose(false);
     for reference in references(50) {

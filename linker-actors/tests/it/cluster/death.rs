@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{Domain, Member, references};
-use crate::harness::{Client, MASTER, Raw, fetch, message_ack, referenced};
+use super::{Domain, Member};
+use crate::harness::{Client, MASTER, Raw, fetch, message_ack, referenced, references};
 
 /// Ends a node's threads and cuts its bus at once: nothing is drained, nobody is told.
 async fn kill(member: Member) {

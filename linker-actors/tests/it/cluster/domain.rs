@@ -138,8 +138,3 @@ impl Domain {
         .await;
     }
 }
-
-/// `r0`, `r1` and so on.
-pub(super) fn references(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("r{n}")).collect()
-}

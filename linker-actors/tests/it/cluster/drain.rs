@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Domain, Member, references};
-use crate::harness::{Client, message_ack, referenced};
+use super::{Domain, Member};
+use crate::harness::{Client, message_ack, referenced, references};
 
 /// Well below the drain timeout.
 const SOON: Duration = Duration::from_secs(15);

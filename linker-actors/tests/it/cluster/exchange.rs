@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Domain, in_order};
+use super::Domain;
 use crate::harness::{Client, fast, message, referenced, user, with};
 
 #[tokio::test]
@@ -45,8 +45,8 @@ async fn a_thousand_messages_arrive_in_order_each_once_both_ways() {
         one.send(referenced("ANZ-2", n, &format!("r{n}")));
         two.send(referenced("ANZ-1", n, &format!("r{n}")));
     }
-    in_order(&mut two, 0..1000).await;
-    in_order(&mut one, 0..1000).await;
+    two.expect_in_order(0..1000).await;
+    one.expect_in_order(0..1000).await;
     for n in 0..1000 {
         one.expect_for("MESSAGE_CONFIRMATION", &format!("r{n}")).await;
         two.expect_for("MESSAGE_CONFIRMATION", &format!("r{n}")).await;
@@ -99,7 +99,7 @@ async fn fast_messages_cross_nodes_and_those_to_absent_users_are_gone() {
     }
     assert_eq!(receiver.next().await["data"]["content"], "quick");
     assert_eq!(receiver.next().await["data"]["content"], "told");
-    in_order(&mut receiver, 0..1000).await;
+    receiver.expect_in_order(0..1000).await;
     sender.expect_for("MESSAGE_CONFIRMATION", "r").await;
     sender.expect_quiet().await;
     assert_eq!(a.handle.missing(user("ANZ-3")).await, Ok(0));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use linker_actors::core::port::{Presence, TURN_TIME, Turn};
 use serde_json::json;
 
-use super::{Domain, Member, references};
-use crate::harness::{Client, Frame, WAIT, eventually, fetch, user};
+use super::{Domain, Member};
+use crate::harness::{Client, Frame, WAIT, eventually, fetch, references, references_of, user};
 
 /// So many messages wait for ANZ-2, and nobody moves them any more: who logs in before that gets them at once.
 async fn missed(domain: &Domain, a: &Member, count: usize) {
@@ -18,11 +18,6 @@ async fn missed_from(domain: &Domain, a: &Member, sender: &str, count: usize) {
     let mut sender = Client::login_with(a, sender, json!({"accepted": true})).await;
     sender.store_for("ANZ-2", &references(count)).await;
     domain.await_missing(a, "ANZ-2", count as u64).await;
-}
-
-fn references_of(page: &[Frame]) -> Vec<String> {
-    let reference = |frame: &Frame| frame["reference"].as_str().expect("a reference").to_owned();
-    page.iter().map(reference).collect()
 }
 
 #[tokio::test]

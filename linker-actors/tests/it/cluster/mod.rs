@@ -18,5 +18,5 @@ mod store_faults;
 mod switched_presence;
 mod users;
 
-use domain::{Domain, Member, references};
-use reading::{in_order, in_order_dropping_repetitions};
+use domain::{Domain, Member};
+use reading::in_order_dropping_repetitions;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Domain, in_order_dropping_repetitions, references};
-use crate::harness::{Client, Raw, WAIT, referenced};
+use super::{Domain, in_order_dropping_repetitions};
+use crate::harness::{Client, Raw, WAIT, referenced, references};
 
 /// Sends to a session on the second node that proves nothing, which then logs in on the node `to`: nothing is lost, and only ids repeat.
 async fn moves_to(to: usize, options: serde_json::Value) {

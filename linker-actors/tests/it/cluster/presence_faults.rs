@@ -6,8 +6,8 @@ use std::time::Duration;
 use linker_actors::core::port::Presence;
 use serde_json::json;
 
-use super::{Domain, references};
-use crate::harness::{Client, MASTER, WAIT, eventually, message, referenced, user};
+use super::Domain;
+use crate::harness::{Client, MASTER, WAIT, eventually, message, referenced, references, user};
 
 #[tokio::test]
 async fn without_presence_messages_for_other_nodes_are_kept_and_go_on_by_themselves() {

@@ -4,15 +4,7 @@ use std::collections::HashSet;
 
 use crate::harness::Client;
 
-/// Reads so many messages whose contents count up, each once.
-pub(super) async fn in_order(client: &mut Client, numbers: std::ops::Range<usize>) {
-    for n in numbers {
-        let frame = client.expect("MESSAGE").await;
-        assert_eq!(frame["data"]["content"], n, "out of order: {}", frame.text);
-    }
-}
-
-/// The same, where messages may come again under the same id.
+/// Reads so many messages whose contents count up, where they may come again under the same id.
 pub(super) async fn in_order_dropping_repetitions(
     client: &mut Client,
     seen: &mut HashSet<String>,

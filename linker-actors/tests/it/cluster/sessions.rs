@@ -3,8 +3,10 @@
 use linker_actors::core::code::CloseCode;
 use serde_json::json;
 
-use super::{Domain, references};
-use crate::harness::{Client, Raw, WAIT, eventually, message, message_ack, referenced, user, with};
+use super::Domain;
+use crate::harness::{
+    Client, Raw, WAIT, eventually, message, message_ack, referenced, references, user, with,
+};
 
 #[tokio::test]
 async fn sessions_on_all_nodes_get_each_message_and_it_is_confirmed_once() {
@@ -18,7 +20,7 @@ async fn sessions_on_all_nodes_get_each_message_and_it_is_confirmed_once() {
         sender.send(referenced("ANZ-2", n, &format!("r{n}")));
     }
     for client in [&mut on_a, &mut on_b, &mut also_on_b] {
-        super::in_order(client, 0..100).await;
+        client.expect_in_order(0..100).await;
     }
     for reference in references(100) {
         sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;

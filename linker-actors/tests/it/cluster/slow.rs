@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Domain, Member, references};
-use crate::harness::{Client, Frame, Raw, Received, WAIT, eventually, fast, referenced, user};
+use super::{Domain, Member};
+use crate::harness::{Client, Frame, Raw, Received, WAIT, eventually, fast, referenced, references, user};
 
 const BOUND: usize = 16 * 1024;
 

@@ -3,8 +3,8 @@
 use linker_actors::adapter::memory::Fault;
 use serde_json::json;
 
-use super::{Domain, in_order, references};
-use crate::harness::{Client, MASTER, Raw, referenced};
+use super::Domain;
+use crate::harness::{Client, MASTER, Raw, referenced, references};
 
 #[tokio::test]
 async fn live_messages_cross_nodes_without_a_store() {
@@ -16,7 +16,7 @@ async fn live_messages_cross_nodes_without_a_store() {
     for n in 0..200 {
         sender.send(referenced("ANZ-2", n, &format!("r{n}")));
     }
-    in_order(&mut receiver, 0..200).await;
+    receiver.expect_in_order(0..200).await;
     for reference in references(200) {
         sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
     }
@@ -45,7 +45,7 @@ async fn what_is_given_back_without_a_store_is_kept_until_there_is_one() {
     domain.store_fault.set(Fault::None);
     domain.await_missing(&b, "ANZ-2", 20).await;
     let mut back = Client::login_with(&b, "ANZ-2", json!({"replay": true})).await;
-    in_order(&mut back, 0..20).await;
+    back.expect_in_order(0..20).await;
     for reference in references(20) {
         sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
     }

@@ -19,7 +19,8 @@ mod wait;
 
 pub(crate) use client::{Client, Frame};
 pub(crate) use frames::{
-    auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced, with,
+    auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
+    references, references_of, with,
 };
 pub(crate) use node::{MASTER, Node, NodeSpec, app_id_of, apps, user};
 pub(crate) use process::{in_a_process_of_its_own, peak_resident_kib};

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::harness::{
-    Client, Node, Raw, Transport, WAIT, auth, eventually, fast, message, message_ack, referenced, user, with,
+    Client, Node, Raw, Transport, WAIT, auth, eventually, fast, message, message_ack, referenced, references,
+    user, with,
 };
 
 pub(super) async fn a_login_is_answered_and_a_bad_one_closed_with_4003(transport: Transport) {
@@ -76,7 +77,7 @@ pub(super) async fn messages_of_one_sender_arrive_in_order(transport: Transport)
 pub(super) async fn a_fetch_brings_what_was_missed_and_the_sender_its_confirmation(transport: Transport) {
     let node = Node::start(transport).await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..30).map(|n| format!("r{n}")).collect();
+    let references = references(30);
     sender.store_for("ANZ-2", &references).await;
     let mut receiver = Client::login(&node, "ANZ-2").await;
     assert_eq!(receiver.missing(), 30);
@@ -97,7 +98,7 @@ pub(super) async fn a_fetch_brings_what_was_missed_and_the_sender_its_confirmati
 pub(super) async fn a_replay_brings_what_was_missed_before_what_is_live(transport: Transport) {
     let node = Node::start(transport).await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..300).map(|n| format!("r{n}")).collect();
+    let references = references(300);
     sender.store_for("ANZ-2", &references).await;
     let mut receiver = Client::login_with(&node, "ANZ-2", json!({"replay": true})).await;
     for n in 300..600 {

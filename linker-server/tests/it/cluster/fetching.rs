@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Client, Domain, Node, Raw, WAIT, eventually, fetch};
+use crate::harness::{Client, Domain, Node, Raw, WAIT, eventually, fetch, references};
 
 /// So many messages wait for ANZ-2, and nobody moves them any more: who logs in before that gets them at once.
 async fn missed(a: &Node, count: usize) -> (Client, Vec<String>) {
     let mut sender = Client::login_with(a, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..count).map(|n| format!("r{n}")).collect();
+    let references = references(count);
     sender.store_for("ANZ-2", &references).await;
     eventually("all is left to the store", WAIT, async || {
         (a.metrics().await.value("linker_pending_messages", &[]) == 0.0).then_some(())

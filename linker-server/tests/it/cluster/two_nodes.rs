@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{
     Client, Domain, Frame, MASTER, Raw, WAIT, close_connection, eventually, fast, group, message,
-    message_read, referenced,
+    message_read, referenced, references,
 };
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn what_was_missed_is_fetched_and_replayed_at_the_other_node() {
     let domain = Domain::new().await;
     let [a, b] = domain.pair().await;
     let mut sender = Client::login_with(&a, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..100).map(|n| format!("r{n}")).collect();
+    let references = references(100);
     sender.store_for("ANZ-2", &references).await;
     sender.store_for("ANZ-3", &references).await;
     // Before that it is looked for the recipients once more, and who comes gets what is stored without asking.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{
     Client, Frame, MASTER, Network, await_missing, close_connection, fast, group, message, message_read,
-    reaches, referenced, user_of, with,
+    reaches, referenced, references, references_of, user_of, with,
 };
 
 #[tokio::test]
@@ -45,20 +45,17 @@ async fn a_message_is_accepted_when_the_next_domain_has_it() {
     let nodes = network.start_all().await;
     let absent = user_of(1, 2);
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
-    let references: Vec<String> = (0..50).map(|n| format!("r{n}")).collect();
+    let references = references(50);
     sender.store_for(&absent, &references).await;
     // At home it waits as any missed message does.
     await_missing(&nodes[1], &absent, 50).await;
     let mut recipient = Client::login(&nodes[1], &absent).await;
     let (page, left) = recipient.fetch(100).await;
-    let came: Vec<&str> = page
-        .iter()
-        .map(|frame| frame["reference"].as_str().unwrap())
-        .collect();
-    assert_eq!((came, left), (references.iter().map(String::as_str).collect(), 0));
-    for reference in &references {
-        sender.expect_for("MESSAGE_CONFIRMATION", reference).await;
-    }
+    assert_eq!(
+        (references_of(&page), left),
+        (references.iter().map(String::as_str).collect(), 0)
+    );
+    sender.expect_for_all("MESSAGE_CONFIRMATION", &references).await;
 }
 
 #[tokio::test]

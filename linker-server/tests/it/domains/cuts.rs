@@ -1,23 +1,23 @@
 //! Links that are cut, slow or silent, and what becomes of what is on its way.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Client, Network, Node, WAIT, eventually, fast, reaches, referenced, user_of};
+use crate::harness::{
+    Client, Network, Node, WAIT, eventually, fast, reaches, referenced, references, user_of,
+};
 
 /// Messages `from` to `to` in order, each with its number as its content and in its reference.
-fn send_numbers(client: &Client, user: &str, numbers: std::ops::Range<u64>) {
-    for n in numbers {
-        client.send(referenced(user, n, &format!("n-{n}")));
+fn send_numbers(client: &Client, user: &str, numbers: Range<usize>) {
+    for (n, reference) in numbers.clone().zip(numbered(numbers)) {
+        client.send(referenced(user, n, &reference));
     }
 }
 
-async fn expect_numbers(client: &mut Client, numbers: std::ops::Range<u64>) {
-    for n in numbers {
-        let frame = client.expect("MESSAGE").await;
-        assert_eq!(frame["data"]["content"], n, "{}", frame.text);
-    }
+fn numbered(numbers: Range<usize>) -> impl Iterator<Item = String> {
+    numbers.map(|n| format!("n-{n}"))
 }
 
 async fn has_backlog(node: &Node, to: &str, at_least: f64) {
@@ -35,22 +35,20 @@ async fn what_is_sent_while_the_link_is_down_is_kept_and_goes_on_in_order() {
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
     let mut reader = Client::login(&nodes[1], &two).await;
     send_numbers(&sender, &two, 0..20);
-    expect_numbers(&mut reader, 0..20).await;
+    reader.expect_in_order(0..20).await;
     network.cut(0, 1);
     network.await_link(&nodes[0], 1, false).await;
     send_numbers(&sender, &two, 20..220);
-    for n in 20..220 {
-        sender.expect_for("MESSAGE_ACCEPTED", &format!("n-{n}")).await;
-    }
+    sender.expect_for_all("MESSAGE_ACCEPTED", numbered(20..220)).await;
     has_backlog(&nodes[0], network.name(1), 200.0).await;
     sender.send(fast(&two, "gone"));
     network.heal(0, 1);
     // While it drains: newer ones stay behind older ones.
     send_numbers(&sender, &two, 220..320);
-    expect_numbers(&mut reader, 20..320).await;
-    for n in 0..320 {
-        sender.expect_for("MESSAGE_CONFIRMATION", &format!("n-{n}")).await;
-    }
+    reader.expect_in_order(20..320).await;
+    sender
+        .expect_for_all("MESSAGE_CONFIRMATION", numbered(0..320))
+        .await;
     eventually("nothing waits any more", WAIT, async || {
         (nodes[0].link_backlog(network.name(1)).await == 0.0).then_some(())
     })
@@ -65,7 +63,7 @@ async fn a_neighbour_that_was_never_there_gets_what_waits_when_it_comes() {
     let node = network.start(0, "a").await;
     let two = user_of(1, 2);
     let mut sender = Client::login_with(&node, &user_of(0, 1), json!({"accepted": true})).await;
-    let references: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
+    let references = references(20);
     sender.store_for(&two, &references).await;
     let other = network.start(1, "a").await;
     let mut reader = Client::login_with(&other, &two, json!({"replay": true})).await;
@@ -85,13 +83,11 @@ async fn what_waits_for_a_link_survives_the_death_of_its_node() {
     network.await_link(&nodes[0], 1, false).await;
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
     send_numbers(&sender, &two, 0..100);
-    for n in 0..100 {
-        sender.expect_for("MESSAGE_ACCEPTED", &format!("n-{n}")).await;
-    }
+    sender.expect_for_all("MESSAGE_ACCEPTED", numbered(0..100)).await;
     nodes[0].kill9();
     nodes[0].start_again().await;
     network.heal(0, 1);
-    expect_numbers(&mut reader, 0..100).await;
+    reader.expect_in_order(0..100).await;
 }
 
 #[tokio::test]
@@ -106,13 +102,11 @@ async fn another_node_hands_over_what_a_dead_one_had_for_a_link() {
     network.await_link(&nodes[0], 1, false).await;
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
     send_numbers(&sender, &two, 0..50);
-    for n in 0..50 {
-        sender.expect_for("MESSAGE_ACCEPTED", &format!("n-{n}")).await;
-    }
+    sender.expect_for_all("MESSAGE_ACCEPTED", numbered(0..50)).await;
     nodes[0].kill9();
     network.heal(0, 1);
     network.await_link(&other, 1, true).await;
-    expect_numbers(&mut reader, 0..50).await;
+    reader.expect_in_order(0..50).await;
 }
 
 #[tokio::test]
@@ -134,9 +128,9 @@ async fn a_silent_link_is_noticed_and_loses_nothing() {
         let frame = reader.expect("MESSAGE").await;
         seen.insert(frame["data"]["content"].as_u64().unwrap());
     }
-    for n in 0..80 {
-        sender.expect_for("MESSAGE_CONFIRMATION", &format!("n-{n}")).await;
-    }
+    sender
+        .expect_for_all("MESSAGE_CONFIRMATION", numbered(0..80))
+        .await;
 }
 
 #[tokio::test]
@@ -155,7 +149,7 @@ async fn a_slow_link_slows_its_own_traffic_only() {
         reaches(&mut other, &mut quick_reader, &quick, &format!("q{n}")).await;
     }
     assert!(began.elapsed() < Duration::from_secs(20));
-    expect_numbers(&mut slow_reader, 0..300).await;
+    slow_reader.expect_in_order(0..300).await;
 }
 
 #[tokio::test]
@@ -203,15 +197,14 @@ async fn a_partition_heals_by_itself() {
     network.await_link(&nodes[1], 2, false).await;
     send_numbers(&first, &ends[1], 0..100);
     send_numbers(&last, &ends[0], 0..100);
-    for n in 0..100 {
-        first.expect_for("MESSAGE_ACCEPTED", &format!("n-{n}")).await;
-        last.expect_for("MESSAGE_ACCEPTED", &format!("n-{n}")).await;
-    }
+    first.expect_for_all("MESSAGE_ACCEPTED", numbered(0..100)).await;
+    last.expect_for_all("MESSAGE_ACCEPTED", numbered(0..100)).await;
     network.heal(1, 2);
-    expect_numbers(&mut first, 0..100).await;
-    expect_numbers(&mut last, 0..100).await;
-    for n in 0..100 {
-        first.expect_for("MESSAGE_CONFIRMATION", &format!("n-{n}")).await;
-        last.expect_for("MESSAGE_CONFIRMATION", &format!("n-{n}")).await;
-    }
+    first.expect_in_order(0..100).await;
+    last.expect_in_order(0..100).await;
+    first
+        .expect_for_all("MESSAGE_CONFIRMATION", numbered(0..100))
+        .await;
+    last.expect_for_all("MESSAGE_CONFIRMATION", numbered(0..100))
+        .await;
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Network, WAIT, auth, await_missing, eventually, referenced, user_of};
+use crate::harness::{
+    Client, Network, WAIT, auth, await_missing, eventually, referenced, references, references_of, user_of,
+};
 
 #[tokio::test]
 async fn what_waits_for_a_user_who_moves_goes_along() {
@@ -10,20 +12,17 @@ async fn what_waits_for_a_user_who_moves_goes_along() {
     let nodes = network.start_all().await;
     let moving = user_of(0, 500);
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
-    let references: Vec<String> = (0..30).map(|n| format!("r{n}")).collect();
+    let references = references(30);
     sender.store_for(&moving, &references).await;
     network.meta.serve(network.document(&[(500, 500, 1)])).await;
     await_missing(&nodes[1], &moving, 30).await;
     let mut there = Client::login(&nodes[1], &moving).await;
     let (page, left) = there.fetch(100).await;
-    let came: Vec<&str> = page
-        .iter()
-        .map(|frame| frame["reference"].as_str().unwrap())
-        .collect();
-    assert_eq!((came, left), (references.iter().map(String::as_str).collect(), 0));
-    for reference in &references {
-        sender.expect_for("MESSAGE_CONFIRMATION", reference).await;
-    }
+    assert_eq!(
+        (references_of(&page), left),
+        (references.iter().map(String::as_str).collect(), 0)
+    );
+    sender.expect_for_all("MESSAGE_CONFIRMATION", &references).await;
 }
 
 #[tokio::test]
@@ -35,7 +34,7 @@ async fn what_waits_for_a_link_goes_to_the_new_home() {
     let mut sender = Client::login_with(&nodes[0], &user_of(0, 1), json!({"accepted": true})).await;
     network.cut(0, 1);
     network.await_link(&nodes[0], 1, false).await;
-    let references: Vec<String> = (0..30).map(|n| format!("r{n}")).collect();
+    let references = references(30);
     sender.store_for(&moving, &references).await;
     network.meta.serve(network.document(&[(number, number, 2)])).await;
     await_missing(&nodes[2], &moving, 30).await;

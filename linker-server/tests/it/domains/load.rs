@@ -24,7 +24,16 @@ fn cast() -> Cast {
     }
 }
 
-fn traffic(nodes: &[Node], cast: Cast) -> Traffic {
+fn traffic(nodes: &[Node]) -> Traffic {
+    Traffic::start_at(doors(nodes), cast())
+}
+
+/// Where something may be held up for longer than what was sent after it waits.
+fn unordered_traffic(nodes: &[Node]) -> Traffic {
+    let cast = Cast {
+        ordered: false,
+        ..cast()
+    };
     Traffic::start_at(doors(nodes), cast)
 }
 
@@ -32,7 +41,7 @@ fn traffic(nodes: &[Node], cast: Cast) -> Traffic {
 async fn one_link_cut_and_healed_loses_nothing() {
     let network = Network::ring().await;
     let nodes = network.start_all().await;
-    let traffic = traffic(&nodes, cast());
+    let traffic = traffic(&nodes);
     traffic.flows(100).await;
     network.cut(0, 1);
     network.await_link(&nodes[0], 1, false).await;
@@ -48,13 +57,7 @@ async fn a_domain_that_is_cut_off_comes_back_by_itself() {
     let network = Network::ring().await;
     let nodes = network.start_all().await;
     // What a neighbour had stored for it when the last way closed comes when that neighbour's link is back, which may be longer than what was sent after it waits.
-    let traffic = traffic(
-        &nodes,
-        Cast {
-            ordered: false,
-            ..cast()
-        },
-    );
+    let traffic = unordered_traffic(&nodes);
     traffic.flows(100).await;
     network.cut(1, 2);
     network.cut(2, 3);
@@ -72,13 +75,7 @@ async fn a_domain_that_is_cut_off_comes_back_by_itself() {
 async fn a_whole_domain_killed_and_started_again_loses_nothing() {
     let network = Network::ring().await;
     let mut nodes = network.start_all().await;
-    let traffic = traffic(
-        &nodes,
-        Cast {
-            ordered: false,
-            ..cast()
-        },
-    );
+    let traffic = unordered_traffic(&nodes);
     traffic.flows(100).await;
     nodes[1].kill9();
     traffic.flows(100).await;
@@ -94,13 +91,7 @@ async fn links_that_flap_lose_nothing() {
     let network = Network::ring().await;
     let nodes = network.start_all().await;
     // What is under way when three links come and go may be held up for longer than what was sent after it waits.
-    let traffic = traffic(
-        &nodes,
-        Cast {
-            ordered: false,
-            ..cast()
-        },
-    );
+    let traffic = unordered_traffic(&nodes);
     traffic.flows(50).await;
     for turn in 0..6 {
         let link = [(0, 1), (1, 2), (2, 3)][turn % 3];
@@ -119,7 +110,7 @@ async fn links_that_flap_lose_nothing() {
 async fn the_meta_server_gone_and_two_documents_in_turn_disturb_nothing() {
     let mut network = Network::ring().await;
     let nodes = network.start_all().await;
-    let traffic = traffic(&nodes, cast());
+    let traffic = traffic(&nodes);
     traffic.flows(100).await;
     network.meta.kill9();
     traffic.flows(100).await;

@@ -291,15 +291,32 @@ impl Client {
         )
     }
 
+    /// Reads so many messages whose contents count up, each once.
+    pub(crate) async fn expect_in_order(&mut self, numbers: std::ops::Range<usize>) {
+        for n in numbers {
+            let frame = self.expect("MESSAGE").await;
+            assert_eq!(frame["data"]["content"], n, "out of order: {}", frame.text);
+        }
+    }
+
+    /// [`Client::expect_for`] each of these references.
+    pub(crate) async fn expect_for_all(
+        &mut self,
+        kind: &str,
+        references: impl IntoIterator<Item = impl AsRef<str>>,
+    ) {
+        for reference in references {
+            self.expect_for(kind, reference.as_ref()).await;
+        }
+    }
+
     /// Sends RELIABLE messages with references to an absent user and waits until each is stored; the
     /// session must have been opened with `accepted`.
     pub(crate) async fn store_for(&mut self, absent: &str, references: &[String]) {
         for reference in references {
             self.send(super::referenced(absent, reference.as_str(), reference));
         }
-        for reference in references {
-            self.expect_for("MESSAGE_ACCEPTED", reference).await;
-        }
+        self.expect_for_all("MESSAGE_ACCEPTED", references).await;
     }
 
     /// Sends a message with a reference to a user who is there and waits for its confirmation: all

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::app_id_of;
+use super::{Frame, app_id_of};
 
 /// `AUTH_CLIENT` of a user of one of the harness's apps.
 pub(crate) fn auth(user: &str) -> Value {
@@ -58,4 +58,16 @@ pub(crate) fn ping() -> Value {
 pub(crate) fn with(mut frame: Value, key: &str, value: impl Into<Value>) -> Value {
     frame[key] = value.into();
     frame
+}
+
+/// `r0`, `r1` and so on.
+pub(crate) fn references(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("r{n}")).collect()
+}
+
+/// The references of messages that came, in their order.
+pub(crate) fn references_of(page: &[Frame]) -> Vec<&str> {
+    page.iter()
+        .map(|frame| frame["reference"].as_str().unwrap())
+        .collect()
 }

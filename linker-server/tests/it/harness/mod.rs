@@ -28,7 +28,8 @@ pub(crate) use client::{Client, Frame};
 pub(crate) use config::{MASTER, NodeConfig, OTHER_MASTER, app_id_of};
 pub(crate) use domain::{Domain, by_way_of, whole};
 pub(crate) use frames::{
-    auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced, with,
+    auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
+    references, references_of, with,
 };
 pub(crate) use http::{Metrics, Response, get, request};
 pub(crate) use meta_server::MetaServer;

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Node, fetch};
+use crate::harness::{Client, Node, fetch, references};
 
 const MESSAGES: usize = 40;
 
 async fn stored(node: &Node) {
     let mut sender = Client::login_with(node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..MESSAGES).map(|n| format!("r{n}")).collect();
+    let references = references(MESSAGES);
     sender.store_for("ANZ-2", &references).await;
     sender.close().await;
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Node, NodeConfig, Raw, fast, message, referenced, with};
+use crate::harness::{
+    Client, Node, NodeConfig, Raw, fast, message, referenced, references, references_of, with,
+};
 
 #[tokio::test]
 async fn a_message_to_an_absent_user_is_accepted_once_it_is_stored() {
@@ -149,7 +151,7 @@ async fn each_message_is_accepted_once_and_in_the_order_sent() {
 async fn what_was_accepted_is_there_after_kill_9() {
     let mut node = Node::start().await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..50).map(|n| format!("r{n}")).collect();
+    let references = references(50);
     sender.store_for("ANZ-2", &references).await;
     node.kill9();
     node.start_again().await;
@@ -157,9 +159,5 @@ async fn what_was_accepted_is_there_after_kill_9() {
     assert_eq!(receiver.missing(), 50);
     let (page, left) = receiver.fetch(100).await;
     assert_eq!(left, 0);
-    let fetched: Vec<_> = page
-        .iter()
-        .map(|frame| frame["reference"].as_str().unwrap())
-        .collect();
-    assert_eq!(fetched, references);
+    assert_eq!(references_of(&page), references);
 }

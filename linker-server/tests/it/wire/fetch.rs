@@ -2,19 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Dial, Frame, Node, Raw, WAIT, eventually, fetch};
+use crate::harness::{Client, Dial, Frame, Node, Raw, WAIT, eventually, fetch, references, references_of};
 
 async fn stored(node: &Node, recipient: &str, count: usize) -> Vec<String> {
-    let references: Vec<String> = (0..count).map(|n| format!("r{n}")).collect();
+    let references = references(count);
     let mut sender = Client::login_with(node, "ANZ-1", json!({"accepted": true})).await;
     sender.store_for(recipient, &references).await;
     references
-}
-
-fn references(page: &[Frame]) -> Vec<&str> {
-    page.iter()
-        .map(|frame| frame["reference"].as_str().unwrap())
-        .collect()
 }
 
 #[tokio::test]
@@ -35,7 +29,7 @@ async fn pages_come_oldest_first_and_say_what_is_left() {
     for (count, expected_left) in [(10, 15), (1, 14), (13, 1), (10, 0), (10, 0)] {
         let (page, left) = client.fetch(count).await;
         assert_eq!(left, expected_left);
-        fetched.extend(references(&page).into_iter().map(str::to_owned));
+        fetched.extend(references_of(&page).into_iter().map(str::to_owned));
     }
     assert_eq!(fetched, sent);
 }
@@ -125,7 +119,7 @@ async fn a_connection_that_dies_in_the_middle_of_a_fetch_loses_nothing() {
     let mut fetched = Vec::new();
     eventually("all have been fetched", WAIT, async || {
         let (page, left) = client.fetch(100).await;
-        fetched.extend(references(&page).into_iter().map(str::to_owned));
+        fetched.extend(references_of(&page).into_iter().map(str::to_owned));
         (left == 0 && fetched.len() >= sent.len()).then_some(())
     })
     .await;
@@ -168,8 +162,8 @@ async fn two_fetches_at_once_are_served_one_after_the_other() {
     let mut second = client.all_until("FETCH_MISSING_MESSAGES_COMPLETE").await;
     assert_eq!(first.pop().unwrap()["data"]["leftMissingCount"], 15);
     assert_eq!(second.pop().unwrap()["data"]["leftMissingCount"], 5);
-    assert_eq!(references(&first), sent[..10]);
-    assert_eq!(references(&second), sent[10..20]);
+    assert_eq!(references_of(&first), sent[..10]);
+    assert_eq!(references_of(&second), sent[10..20]);
 }
 
 #[tokio::test]
@@ -179,8 +173,8 @@ async fn two_sessions_that_fetch_at_once_share_the_messages_out() {
     let mut phone = Client::login(&node, "ANZ-2").await;
     let mut laptop = Client::login(&node, "ANZ-2").await;
     let ((on_phone, _), (on_laptop, _)) = tokio::join!(phone.fetch(20), laptop.fetch(20));
-    let mut all = references(&on_phone);
-    all.extend(references(&on_laptop));
+    let mut all = references_of(&on_phone);
+    all.extend(references_of(&on_laptop));
     all.sort_unstable();
     let mut expected: Vec<&str> = sent.iter().map(String::as_str).collect();
     expected.sort_unstable();
@@ -250,7 +244,7 @@ async fn missed_messages_of_several_senders_come_in_the_order_of_arrival() {
     }
     let mut client = Client::login(&node, "ANZ-2").await;
     let (page, _) = client.fetch(100).await;
-    assert_eq!(references(&page), expected);
+    assert_eq!(references_of(&page), expected);
 }
 
 #[tokio::test]
@@ -311,6 +305,6 @@ async fn what_one_session_has_unproven_is_not_sent_to_another_that_fetches() {
         (!page.is_empty()).then_some(page)
     })
     .await;
-    let first: usize = references(&page)[0][1..].parse().unwrap();
-    assert_eq!(first, 0, "{:?}", references(&page));
+    let first: usize = references_of(&page)[0][1..].parse().unwrap();
+    assert_eq!(first, 0, "{:?}", references_of(&page));
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    Client, Node, NodeConfig, Raw, WAIT, eventually, group, message_read, referenced, with,
+    Client, Node, NodeConfig, Raw, WAIT, eventually, group, message_read, referenced, references, with,
 };
 
 async fn inboxes_of_five() -> Node {
@@ -15,7 +15,7 @@ async fn inboxes_of_five() -> Node {
 
 async fn fill(node: &Node, user: &str) -> Client {
     let mut sender = Client::login_with(node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..5).map(|n| format!("r{n}")).collect();
+    let references = references(5);
     sender.store_for(user, &references).await;
     sender
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    Client, Dial, Node, NodeConfig, Raw, Received, Wire, fast, message_ack, referenced, with,
+    Client, Dial, Node, NodeConfig, Raw, Received, Wire, fast, message_ack, referenced, references, with,
 };
 
 const PONG: u8 = 10;
@@ -130,7 +130,7 @@ async fn a_connection_that_ends_unproven_gives_its_messages_back_in_order() {
     let node = Node::start().await;
     let mut receiver = Raw::login(&node, "ANZ-2").await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..10).map(|n| format!("r{n}")).collect();
+    let references = references(10);
     sender.store_for("ANZ-2", &references).await;
     let mut ids = Vec::new();
     for _ in &references {
@@ -318,7 +318,7 @@ async fn messages_given_back_before_they_were_stored_keep_their_order() {
     let node = NodeConfig::new().set("reliable.commitWindow", "5s").start().await;
     let mut receiver = Raw::login(&node, "ANZ-2").await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
+    let references = references(20);
     for reference in &references {
         sender.send(referenced("ANZ-2", "x", reference));
     }

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Node, Raw, referenced};
+use crate::harness::{Client, Node, Raw, referenced, references};
 
 #[tokio::test]
 async fn missed_messages_come_at_login_oldest_first_and_then_the_completion() {
     let node = Node::start().await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..300).map(|n| format!("r{n}")).collect();
+    let references = references(300);
     sender.store_for("ANZ-2", &references).await;
     let mut client = Client::login_with(&node, "ANZ-2", json!({"replay": true})).await;
     for reference in &references {
@@ -60,7 +60,7 @@ async fn with_replay_the_order_holds_over_stored_and_live_messages() {
 async fn a_replay_that_dies_unproven_is_replayed_again() {
     let node = Node::start().await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
+    let references = references(20);
     sender.store_for("ANZ-2", &references).await;
     for _ in 0..2 {
         let dial = crate::harness::Dial::default();
@@ -84,7 +84,7 @@ async fn a_replay_that_dies_unproven_is_replayed_again() {
 async fn frames_sent_during_a_replay_are_processed() {
     let node = Node::start().await;
     let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    let references: Vec<String> = (0..50).map(|n| format!("r{n}")).collect();
+    let references = references(50);
     sender.store_for("ANZ-2", &references).await;
     let mut client = Client::login_with(&node, "ANZ-2", json!({"replay": true})).await;
     client.send(referenced("ANZ-1", "already here", "back"));

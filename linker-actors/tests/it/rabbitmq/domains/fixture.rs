@@ -17,7 +17,8 @@ use linker_core::testkit::sample::node;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::rabbitmq::fixture::{shared_broker, unique_domain};
+use crate::proxy::Proxy;
+use crate::rabbitmq::fixture::{by_way_of, host_of, shared_broker, unique_domain};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Long enough for what should not come.
@@ -70,6 +71,20 @@ impl Domain {
             watcher,
             changed,
         }
+    }
+
+    /// A link by way of a proxy.
+    pub(crate) async fn link_by_proxy(&self) -> (Proxy, Way) {
+        let proxy = Proxy::to(&host_of(&self.url)).await;
+        let way = self.link_by(&by_way_of(&self.url, proxy.address()));
+        (proxy, way)
+    }
+
+    /// A node by way of a proxy.
+    pub(crate) async fn node_by_proxy(&self, number: u64) -> (Proxy, Node) {
+        let proxy = Proxy::to(&host_of(&self.url)).await;
+        let node = Node::open(&by_way_of(&self.url, proxy.address()), self.options(number)).await;
+        (proxy, node)
     }
 
     pub(crate) fn reliable_queues(&self) -> Vec<String> {

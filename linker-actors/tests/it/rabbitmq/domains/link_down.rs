@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use linker_core::port::LinkWay;
 
 use super::fixture::{Domain, is_down};
-use crate::proxy::Proxy;
 use crate::rabbitmq::fixture::{by_way_of, host_of};
 
 const A_FEW_SECONDS: Duration = Duration::from_secs(15);
@@ -59,8 +58,7 @@ async fn a_wrong_password_or_virtual_host_is_said_without_the_password() {
 async fn a_cut_is_told_soon_and_heals_by_itself() {
     let domain = Domain::new();
     let mut node = domain.node(1).await;
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let mut way = domain.link_by(&by_way_of(&domain.url, proxy.address()));
+    let (proxy, mut way) = domain.link_by_proxy().await;
     way.up().await;
     proxy.stall();
     for kind in ALL_WAYS {
@@ -85,8 +83,7 @@ async fn a_cut_is_told_soon_and_heals_by_itself() {
 async fn a_neighbour_that_says_nothing_is_found_out_by_its_heartbeat() {
     let domain = Domain::new();
     let node = domain.node(1).await;
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let mut way = domain.link_by(&by_way_of(&domain.url, proxy.address()));
+    let (proxy, mut way) = domain.link_by_proxy().await;
     way.up().await;
     proxy.stall();
     let began = Instant::now();
@@ -103,8 +100,7 @@ async fn a_neighbour_that_says_nothing_is_found_out_by_its_heartbeat() {
 async fn a_link_that_is_reset_answers_at_once_and_connects_anew() {
     let domain = Domain::new();
     let node = domain.node(1).await;
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let mut way = domain.link_by(&by_way_of(&domain.url, proxy.address()));
+    let (proxy, mut way) = domain.link_by_proxy().await;
     way.up().await;
     proxy.stall();
     for kind in ALL_WAYS {
@@ -125,8 +121,7 @@ async fn a_link_that_is_reset_answers_at_once_and_connects_anew() {
 async fn a_link_is_closed_for_good_whatever_it_is_doing() {
     let domain = Domain::new();
     let mut node = domain.node(1).await;
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let mut way = domain.link_by(&by_way_of(&domain.url, proxy.address()));
+    let (proxy, mut way) = domain.link_by_proxy().await;
     way.up().await;
     let last_words = way.begin(LinkWay::Reliable(0), "last words");
     way.link.close().await;

@@ -4,15 +4,12 @@ use linker_core::port::{Ingress, LINK_SLOTS, LinkWay};
 
 use super::fixture::{Domain, Node};
 use crate::proxy::Proxy;
-use crate::rabbitmq::fixture::{by_way_of, host_of};
 
 const TEXTS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
 
 /// Node 1, behind a proxy, and node 2, which has nothing to do.
 async fn two_nodes(domain: &Domain) -> (Proxy, Node, Node) {
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let behind = by_way_of(&domain.url, proxy.address());
-    let first = Node::open(&behind, domain.options(1)).await;
+    let (proxy, first) = domain.node_by_proxy(1).await;
     let second = domain.node(2).await;
     (proxy, first, second)
 }
@@ -86,9 +83,7 @@ async fn what_a_node_that_loses_its_connection_has_not_signed_comes_to_another_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_of_a_lost_connection_mean_nothing() {
     let domain = Domain::new();
-    let proxy = Proxy::to(&host_of(&domain.url)).await;
-    let behind = by_way_of(&domain.url, proxy.address());
-    let mut node = Node::open(&behind, domain.options(1)).await;
+    let (proxy, mut node) = domain.node_by_proxy(1).await;
     let mut way = domain.link();
     way.up().await;
     way.send_all(LinkWay::Reliable(0), ["a", "b"]).await;

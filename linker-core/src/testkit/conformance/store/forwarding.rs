@@ -1,8 +1,6 @@
 //! What waits to be handed over to other domains: whose it is, for which domain, and how much.
 
-use std::collections::BTreeSet;
-
-use super::taking::{all, all_for, take, take_all};
+use super::taking::{all_for, all_take_each_once, take, take_all};
 use super::{STORED, apply, batch, count, delete, everything, ids, insert, page, taken, waiting};
 use crate::envelope::Envelope;
 use crate::id::{DomainName, MessageId, NodeInstance};
@@ -170,27 +168,7 @@ pub async fn taking_over_for_a_domain_is_bounded<S: Store + ?Sized>(store: &S) {
 /// Whoever asks, for whichever node; and nothing is forgotten between them.
 pub async fn each_row_is_handed_over_by_one<S: Store + ?Sized>(store: &S) {
     apply(store, forwarded(Some(node(100)), 1, 0..400)).await;
-    let living: Vec<u64> = (1..=6).collect();
-    let mut told = Vec::new();
-    while told.len() < 400 {
-        let asked = living
-            .iter()
-            .map(|taker| {
-                store.take_over(TakeOver {
-                    max_rows: 17,
-                    ..all_to(1, *taker, &living)
-                })
-            })
-            .collect();
-        let before = told.len();
-        for page in all(asked).await {
-            told.extend(ids(&taken(page)));
-        }
-        assert!(told.len() > before, "rows are left, and somebody gets some");
-    }
-    let different: BTreeSet<MessageId> = told.iter().copied().collect();
-    assert_eq!((told.len(), different.len()), (400, 400));
-    assert_eq!(take_all(store, all_to(1, 1, &living)).await, []);
+    all_take_each_once(store, 400, |taker, spared| all_to(1, taker, spared)).await;
 }
 
 /// As a node does that hands over: page by page, deleting what it has handed over, and now and then from the beginning.

@@ -167,15 +167,24 @@ pub async fn taking_over_is_bounded<S: Store + ?Sized>(store: &S) {
 /// Whoever asks, for whichever node; and nothing is forgotten between them.
 pub async fn each_row_is_taken_over_by_one<S: Store + ?Sized>(store: &S) {
     apply(store, moved(Some(node(100)), 0..400)).await;
+    all_take_each_once(store, 400, all_for).await;
+}
+
+/// Many nodes ask for what there is, at one time, until it is told.
+pub(super) async fn all_take_each_once<S: Store + ?Sized>(
+    store: &S,
+    rows: usize,
+    request: impl Fn(u64, &[u64]) -> TakeOver,
+) {
     let living: Vec<u64> = (1..=6).collect();
     let mut told = Vec::new();
-    while told.len() < 400 {
+    while told.len() < rows {
         let asked = living
             .iter()
             .map(|taker| {
                 store.take_over(TakeOver {
                     max_rows: 17,
-                    ..all_for(*taker, &living)
+                    ..request(*taker, &living)
                 })
             })
             .collect();
@@ -186,8 +195,8 @@ pub async fn each_row_is_taken_over_by_one<S: Store + ?Sized>(store: &S) {
         assert!(told.len() > before, "rows are left, and somebody gets some");
     }
     let different: BTreeSet<MessageId> = told.iter().copied().collect();
-    assert_eq!((told.len(), different.len()), (400, 400));
-    assert_eq!(take_all(store, all_for(1, &living)).await, []);
+    assert_eq!((told.len(), different.len()), (rows, rows));
+    assert_eq!(take_all(store, request(1, &living)).await, []);
 }
 
 pub(super) async fn all<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
