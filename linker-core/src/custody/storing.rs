@@ -34,6 +34,11 @@ impl<S: Clone> Custody<S> {
             for taken in taken {
                 let unsaved = |p: &mut Pending<S>| p.row == Row::None && p.envelope.to == to;
                 if self.pending.get_mut(taken).is_some_and(unsaved) {
+                    // Each for its own domain, or for none.
+                    let reason = match reason {
+                        WaitReason::Forward => self.reason_in_flight(taken),
+                        other => other,
+                    };
                     self.insert_row(taken, reason, cx);
                 }
             }

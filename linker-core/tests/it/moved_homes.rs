@@ -91,6 +91,21 @@ fn domain(number: u64) -> DomainName {
     format!("domain-{number}").parse().unwrap()
 }
 
+fn message(number: u8) -> Envelope {
+    Envelope {
+        id: MessageId::new(1, [number; 10]),
+        kind: Kind::Message,
+        feature: Feature::Reliable,
+        from: "ANZ-1".parse().unwrap(),
+        to: "ANZ-2".parse().unwrap(),
+        reference: Some(number.to_string().into()),
+        confirm: false,
+        timestamp_ms: 0,
+        content: Bytes::from_static(b"1"),
+        trail: None,
+    }
+}
+
 struct World {
     custody: Custody<SessionId>,
     ways: Ways,
@@ -107,31 +122,24 @@ impl World {
 
     /// A message was taken for somebody who lives there.
     fn taking(home: Option<DomainName>) -> Self {
+        let mut world = Self::new(home);
+        world.submit(message(1));
+        world
+    }
+
+    fn new(home: Option<DomainName>) -> Self {
         let config = CustodyConfig {
             commit_window: Duration::from_millis(20),
             max_pending_bytes: 1 << 20,
             several_nodes: false,
         };
         let dedupe = DedupeTable::new(Duration::from_secs(300), 1000, 7);
-        let mut world = Self {
+        let world = Self {
             custody: Custody::new(0, Arc::new(CustodyShared::new(config, dedupe))),
             ways: Ways::default(),
             effects: Vec::new(),
         };
         world.ways.home.replace(home);
-        let envelope = Envelope {
-            id: MessageId::new(1, [1; 10]),
-            kind: Kind::Message,
-            feature: Feature::Reliable,
-            from: "ANZ-1".parse().unwrap(),
-            to: "ANZ-2".parse().unwrap(),
-            reference: Some("1".into()),
-            confirm: false,
-            timestamp_ms: 0,
-            content: Bytes::from_static(b"1"),
-            trail: None,
-        };
-        world.submit(envelope);
         world
     }
 
@@ -245,4 +253,20 @@ fn what_was_sent_on_and_comes_back_to_a_recipient_who_lives_here_again_is_no_rep
     world.effects.clear();
     world.submit(Envelope::clone(&row));
     world.insert();
+}
+
+#[test]
+fn what_a_session_here_has_is_stored_for_no_other_domain_along_with_what_comes_after_it() {
+    let mut world = World::new(None);
+    world.ways.session.set(true);
+    world.submit(message(1));
+    world.ways.home.replace(Some(domain(1)));
+    world.submit(message(2));
+    let stored = world.effects.iter().filter_map(|effect| match effect {
+        CustodyEffect::Insert { reason, home, .. } => Some((*reason, home.clone())),
+        _ => None,
+    });
+    // What waits for a way is found by the domain it is for.
+    let expected = [(WaitReason::Absent, None), (WaitReason::Forward, Some(domain(1)))];
+    assert_eq!(stored.collect::<Vec<_>>(), expected);
 }
