@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Remembers what was noted within the last one or two generations: when the young one is full, or is old enough, it becomes the old one, and what was in
 /// that is forgotten.
 #[derive(Debug)]
-pub(super) struct Generations<K, V> {
+pub(crate) struct Generations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     young_since: Duration,
@@ -18,7 +18,7 @@ pub(super) struct Generations<K, V> {
 
 impl<K: Hash + Eq, V> Generations<K, V> {
     /// `keys_max` and `time` are those of one generation.
-    pub(super) fn new(keys_max: usize, time: Duration, now: Duration) -> Self {
+    pub(crate) fn new(keys_max: usize, time: Duration, now: Duration) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -29,7 +29,7 @@ impl<K: Hash + Eq, V> Generations<K, V> {
         }
     }
 
-    pub(super) fn insert(&mut self, key: K, value: V, now: Duration) {
+    pub(crate) fn insert(&mut self, key: K, value: V, now: Duration) {
         if self.young.len() >= self.keys_max || self.young_since.saturating_add(self.time) <= now {
             self.old = std::mem::take(&mut self.young);
             self.old_since = self.young_since;
@@ -39,12 +39,12 @@ impl<K: Hash + Eq, V> Generations<K, V> {
     }
 
     /// What was noted last for `key`, as far as it is remembered.
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
     /// All that was noted since then is remembered.
-    pub(super) fn since(&self) -> Duration {
+    pub(crate) fn since(&self) -> Duration {
         self.old_since
     }
 }

@@ -12,6 +12,7 @@ pub mod distribution;
 pub mod duration;
 pub mod envelope;
 pub mod frame;
+mod generations;
 pub mod id;
 pub mod limit;
 pub mod link;

@@ -43,7 +43,7 @@ async fn rescue(node: &Arc<Node>, store: &Arc<dyn Store>, users: &[(UserId, u64)
         let request = |(user, _): &(UserId, u64)| CountRequest {
             user: *user,
             // What was proven here counts: who was to remove it may have taken this node for dead.
-            except: claims.in_hand_of(user),
+            except: claims.known_here(user),
         };
         users.iter().map(request).collect()
     };

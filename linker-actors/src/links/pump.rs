@@ -96,8 +96,8 @@ impl Pump {
             };
             let is_light = hop.load() <= LOAD_LITTLE;
             match draining.on_page(&self.way.gate, adopted, exhausted, is_light) {
-                DrainStep::Page(_) => {}
-                DrainStep::PageSoon(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                DrainStep::Page => {}
+                DrainStep::PageSoon => tokio::time::sleep(LOOK_AGAIN).await,
                 DrainStep::Done => return Drained::Open,
                 DrainStep::Opened => {
                     self.tell_open().await;

@@ -29,6 +29,10 @@ impl Claim {
     fn is_in_hands(&self) -> bool {
         matches!(self, Self::Held | Self::Adopted(_))
     }
+
+    fn is_known_here(&self) -> bool {
+        matches!(self, Self::Written | Self::Held | Self::Adopted(_) | Self::Kept)
+    }
 }
 
 /// What came of trying to take a row that a page showed.
@@ -141,22 +145,12 @@ impl Claims {
 
     /// Rows of a user that do not wait for it, though the store may show them.
     pub fn of(&self, user: &UserId) -> Vec<MessageId> {
-        self.of
-            .get(user)
-            .map(|rows| {
-                let waits = |claim: &Claim| matches!(claim, Claim::Kept | Claim::Expected);
-                let taken = rows.iter().filter(|(_, claim)| !waits(claim));
-                taken.map(|(id, _)| *id).collect()
-            })
-            .unwrap_or_default()
+        self.rows(user, |claim| !matches!(claim, Claim::Kept | Claim::Expected))
     }
 
     /// Rows of a user that somebody has, or whose removal is on its way.
     pub fn in_hands(&self, user: &UserId) -> Vec<MessageId> {
-        let rows = self.of.get(user).into_iter().flatten();
-        rows.filter(|(_, claim)| claim.is_in_hands())
-            .map(|(id, _)| *id)
-            .collect()
+        self.rows(user, Claim::is_in_hands)
     }
 
     /// Keeps those of these rows that [`Claims::in_hands`] would still name.
@@ -166,18 +160,21 @@ impl Claims {
     }
 
     /// Whether somebody of this node has it, or will be given it: then it is known here when it is proven.
-    pub fn is_in_hand(&self, user: &UserId, id: &MessageId) -> bool {
+    pub fn is_known_here(&self, user: &UserId, id: &MessageId) -> bool {
         let claim = self.of.get(user).and_then(|rows| rows.get(id));
-        matches!(
-            claim,
-            Some(Claim::Written | Claim::Held | Claim::Adopted(_) | Claim::Kept)
-        )
+        claim.is_some_and(Claim::is_known_here)
     }
 
-    /// Rows of a user that are in somebody's hands here, as [`Claims::is_in_hand`] says.
-    pub fn in_hand_of(&self, user: &UserId) -> Vec<MessageId> {
-        let rows = self.of.get(user).into_iter().flat_map(HashMap::keys);
-        rows.filter(|id| self.is_in_hand(user, id)).copied().collect()
+    /// Rows of a user of which [`Claims::is_known_here`] is true.
+    pub fn known_here(&self, user: &UserId) -> Vec<MessageId> {
+        self.rows(user, Claim::is_known_here)
+    }
+
+    fn rows(&self, user: &UserId, which: impl Fn(&Claim) -> bool) -> Vec<MessageId> {
+        let rows = self.of.get(user).into_iter().flatten();
+        rows.filter(|(_, claim)| which(claim))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Whether a row of this user is being written, here or by another node, and nobody has it: what is sent to the user before it overtakes it.

@@ -95,6 +95,7 @@ impl<S: Clone> Custody<S> {
         if pending.home.as_ref() != Some(&home) {
             pending.home = Some(home.clone());
             pending.row = pending.row.of_another_home();
+            pending.parked = false;
         }
         if waits && pending.row == Row::None {
             self.park(ticket, home, cx);
@@ -118,8 +119,9 @@ impl<S: Clone> Custody<S> {
                 pending.row,
             ) {
                 (Forwarding::Sent(link), _) => {
+                    pending.parked = false;
                     pending.holders.push(link);
-                    self.open_window(ticket, cx);
+                    self.open_window(ticket, cx.now.elapsed);
                     return;
                 }
                 (Forwarding::Parked, Row::None) => {
@@ -148,21 +150,6 @@ impl<S: Clone> Custody<S> {
         }
     }
 
-    /// What is not confirmed within the commit window is stored.
-    fn open_window<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &CustodyContext<'_, L>) {
-        let Some(pending) = self
-            .pending
-            .get_mut(ticket)
-            .filter(|pending| pending.row == Row::None)
-        else {
-            return;
-        };
-        let to = pending.envelope.to;
-        let until = cx.now.elapsed + self.shared.config.commit_window;
-        self.window.push_back((until, ticket));
-        *self.windowed.entry(to).or_default() += 1;
-    }
-
     fn park<L: LocalSessions<Session = S>>(
         &mut self,
         ticket: Ticket,
@@ -172,9 +159,12 @@ impl<S: Clone> Custody<S> {
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
         };
-        pending.parked = true;
+        if std::mem::replace(&mut pending.parked, true) {
+            // It has its place.
+            return;
+        }
         self.parked.entry(home).or_default().push_back(ticket);
-        self.open_window(ticket, cx);
+        self.open_window(ticket, cx.now.elapsed);
     }
 
     /// The way to `home` has opened, or is shut after all: what was parked goes on.
@@ -187,19 +177,20 @@ impl<S: Clone> Custody<S> {
             return;
         };
         while let Some(ticket) = parked.pop_front() {
-            let Some(pending) = self.pending.get_mut(ticket).filter(|pending| pending.parked) else {
+            let is_parked = |p: &mut Pending<S>| p.parked && p.home.as_ref() == Some(home);
+            if !self.pending.get_mut(ticket).is_some_and(is_parked) {
                 continue;
-            };
-            pending.parked = false;
+            }
             self.try_forward(ticket, home, cx);
             self.mark_held(ticket);
-            if self.parked.contains_key(home) {
-                // It is parked again: so are those behind it.
+            if self.pending.get_mut(ticket).is_some_and(is_parked) {
+                // It stays so, as do those behind it.
+                parked.push_front(ticket);
                 break;
             }
         }
         if !parked.is_empty() {
-            self.parked.entry(home.clone()).or_default().append(&mut parked);
+            self.parked.insert(home.clone(), parked);
         }
     }
 
@@ -229,21 +220,16 @@ impl<S: Clone> Custody<S> {
         }
     }
 
-    /// What its way was kept shut for, if it was: no more so.
-    pub(super) fn take_diverted_forward(&mut self, ticket: Ticket) -> Option<DomainName> {
-        self.pending.get_mut(ticket)?.diverted_forward.take()
-    }
-
     /// The next domain has confirmed that it has it.
     pub fn on_forwarded<L: LocalSessions<Session = S>>(
         &mut self,
         ticket: Ticket,
         cx: &mut CustodyContext<'_, L>,
     ) {
-        let diverted = self.take_diverted_forward(ticket);
         let Some(mut pending) = self.take(ticket) else {
             return;
         };
+        let diverted = pending.diverted_forward.take();
         let envelope = Arc::clone(&pending.envelope);
         if envelope.kind.counts() {
             count(cx, Feature::Reliable, Outcome::Forwarded, None);
@@ -303,8 +289,7 @@ impl<S: Clone> Custody<S> {
                     break;
                 }
             }
-            let ticket = self.admit(row.envelope, Origin::Node, false, None, None, cx.now.elapsed);
-            self.leave_line(ticket);
+            let ticket = self.hold(row.envelope, Origin::Node, false, None, None, cx.now.elapsed);
             let Some(pending) = self.pending.get_mut(ticket) else {
                 continue;
             };
@@ -334,20 +319,6 @@ impl<S: Clone> Custody<S> {
             }
         }
         adopted
-    }
-
-    /// Other nodes of this domain are not where it is going.
-    fn leave_line(&mut self, ticket: Ticket) {
-        let Some(pending) = self.pending.get_mut(ticket) else {
-            return;
-        };
-        if std::mem::take(&mut pending.in_line) {
-            let user = pending.envelope.to;
-            let table = &mut self.pending;
-            self.lines.leave(&user, |other| {
-                table.get_mut(*other).is_some_and(|left| left.in_line)
-            });
-        }
     }
 }
 

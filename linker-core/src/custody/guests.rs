@@ -175,7 +175,7 @@ impl<S: Clone> Custody<S> {
             Progress::Proven => tell(node, NodeWord::Proven(theirs, envelope.id), cx),
             // Where it is stored, the origin finds it when it stores its own. Where it does not, another node has moved that one on, and the origin comes with its own again.
             Progress::Stored => {
-                if !self.shared.claims().is_in_hand(&envelope.to, &known.id) {
+                if !self.shared.claims().is_known_here(&envelope.to, &known.id) {
                     self.shared.dedupe.rename(reference, known.id, envelope.id);
                 }
                 tell(node, NodeWord::NotHere(theirs), cx);

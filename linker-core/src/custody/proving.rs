@@ -46,11 +46,11 @@ impl<S: Clone> Custody<S> {
             self.shared.dedupe.advance(key, envelope.id, Progress::Proven);
         }
         // The receipt for what came from another domain is owed until the confirmation is as safe.
+        let arrived = matches!(pending.origin, Origin::Arrival(_));
         let owed = match envelope.confirm {
             true => pending.take_owed_receipt(),
             false => Origin::Node,
         };
-        let arrived = matches!(owed, Origin::Arrival(_)) || matches!(pending.origin, Origin::Arrival(_));
         settle(&mut pending, Settlement::Delivered, envelope.id, cx);
         tell_diverted(&pending.diverted, cx);
         let elsewhere = pending.row.is_stored() || pending.holders.iter().any(|holder| holder.is_node());

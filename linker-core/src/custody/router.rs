@@ -1,7 +1,7 @@
 //! One router's custody as a state machine: what it holds, and how a message comes in and goes out. The rest is in the files beside: `routing`,
 //! `storing`, `proving`, `repetitions`, `adoption`, `surrender`, `fast`; for several nodes `elsewhere`, `words`, `lines`, `guests`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Custody<S> {
     /// Messages taken by a session and not yet stored, by when they must be.
     pub(super) window: VecDeque<(Duration, Ticket)>,
     /// How many of those there may be for each recipient: what is stored for somebody goes behind them.
-    pub(super) windowed: HashMap<UserId, usize>,
+    pub(super) windowed: HashSet<UserId>,
     pub(super) echoes: VecDeque<Echo<S>>,
     pub(super) elsewhere: ElsewhereState<S>,
     pub(super) guests: Guests,
@@ -72,7 +72,7 @@ impl<S: Clone> Custody<S> {
             shared,
             pending: PendingTable::new(shard),
             window: VecDeque::new(),
-            windowed: HashMap::new(),
+            windowed: HashSet::new(),
             echoes: VecDeque::new(),
             elsewhere: ElsewhereState::default(),
             guests: Guests::default(),
@@ -199,18 +199,40 @@ impl<S: Clone> Custody<S> {
         }
     }
 
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Pending<S>> {
-        let pending = self.pending.remove(ticket)?;
-        if pending.in_line {
+    /// It is not on its way to anybody of this domain any more.
+    pub(super) fn leave_line(&mut self, ticket: Ticket) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        if std::mem::take(&mut pending.in_line) {
+            let user = pending.envelope.to;
             let table = &mut self.pending;
-            self.lines
-                .leave(&pending.envelope.to, |other| table.get_mut(*other).is_some());
+            self.lines.leave(&user, |other| {
+                table.get_mut(*other).is_some_and(|left| left.in_line)
+            });
         }
+    }
+
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Pending<S>> {
+        self.leave_line(ticket);
+        let pending = self.pending.remove(ticket)?;
         self.shared
             .pending_bytes
             .fetch_sub(pending.envelope.cost(), Ordering::Relaxed);
         self.shared.pending_messages.fetch_sub(1, Ordering::Relaxed);
         Some(pending)
+    }
+
+    /// What is not proven, or confirmed by the next domain, within the commit window is stored.
+    pub(super) fn open_window(&mut self, ticket: Ticket, now: Duration) {
+        let unsaved = |pending: &&mut Pending<S>| pending.row == Row::None;
+        let Some(pending) = self.pending.get_mut(ticket).filter(unsaved) else {
+            return;
+        };
+        let to = pending.envelope.to;
+        self.window
+            .push_back((now + self.shared.config.commit_window, ticket));
+        self.windowed.insert(to);
     }
 
     /// When [`Custody::on_tick`] wants to be called, if anything waits for time to pass.

@@ -53,11 +53,8 @@ impl<S: Clone> Custody<S> {
             };
             let reliable = pending.envelope.feature == Feature::Reliable;
             if pending.is_held() {
-                if reliable && pending.row == Row::None {
-                    let to = pending.envelope.to;
-                    self.window
-                        .push_back((cx.now.elapsed + self.shared.config.commit_window, ticket));
-                    *self.windowed.entry(to).or_default() += 1;
+                if reliable {
+                    self.open_window(ticket, cx.now.elapsed);
                 }
                 return;
             }

@@ -28,7 +28,7 @@ impl<S: Clone> Custody<S> {
         let Some(to) = self.pending.get_mut(ticket).map(|pending| pending.envelope.to) else {
             return;
         };
-        if self.windowed.remove(&to).is_some() {
+        if self.windowed.remove(&to) {
             // In the order they were taken, this one in its own place among them.
             let taken: Vec<Ticket> = self.window.iter().map(|(_, taken)| *taken).collect();
             for taken in taken {
@@ -98,10 +98,7 @@ impl<S: Clone> Custody<S> {
             Row::None | Row::Stored(_) | Row::Guest { .. } => return,
         };
         let diverted = std::mem::take(&mut pending.diverted);
-        let diverted_forward = self.take_diverted_forward(ticket);
-        let Some(pending) = self.pending.get_mut(ticket) else {
-            return;
-        };
+        let diverted_forward = pending.diverted_forward.take();
         match outcome {
             InsertOutcome::Stored => {
                 pending.row = Row::Stored(reason);

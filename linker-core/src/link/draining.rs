@@ -6,10 +6,10 @@ use crate::custody::AdoptedForward;
 /// What whoever drains has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainStep {
-    /// Read the next page, of rows behind this sequence number.
-    Page(u64),
+    /// Read the next page, of rows behind [`Draining::after_seq`].
+    Page,
     /// The same, in a moment: somebody else has the next row, or something is just being stored.
-    PageSoon(u64),
+    PageSoon,
     /// The gate is open, and routers are to be told: what was parked goes on.
     Opened,
     /// The gate is open, as others know.
@@ -58,18 +58,18 @@ impl Draining {
         self.handed += adopted.handed;
         self.after_seq = adopted.last_seq.unwrap_or(self.after_seq);
         if adopted.stopped {
-            return DrainStep::PageSoon(self.after_seq);
+            return DrainStep::PageSoon;
         }
         if !exhausted {
-            return DrainStep::Page(self.after_seq);
+            return DrainStep::Page;
         }
         match gate.mode() {
             GateMode::Open => DrainStep::Done,
-            GateMode::Shut if !is_light => DrainStep::PageSoon(self.after_seq),
+            GateMode::Shut if !is_light => DrainStep::PageSoon,
             GateMode::Shut => {
                 gate.park();
                 *self = Self::begin(gate);
-                DrainStep::Page(0)
+                DrainStep::Page
             }
             GateMode::Parking if self.is_last && self.handed == 0 && !self.is_unsure && gate.open() => {
                 DrainStep::Opened
@@ -78,8 +78,8 @@ impl Draining {
                 let soon = self.is_unsure;
                 *self = Self::begin(gate);
                 match soon {
-                    true => DrainStep::PageSoon(0),
-                    false => DrainStep::Page(0),
+                    true => DrainStep::PageSoon,
+                    false => DrainStep::Page,
                 }
             }
         }

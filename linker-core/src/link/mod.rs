@@ -3,7 +3,6 @@
 
 mod draining;
 mod gate;
-mod generations;
 mod pair_tails;
 mod sequencer;
 pub mod settling;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::generations::Generations;
+use crate::generations::Generations;
 use crate::id::{MessageId, UserId};
 
 /// A message that left longer ago than this is not waited for: it has arrived, or will not soon. More than [`super::WAIT`], lest one that names none overtakes one that

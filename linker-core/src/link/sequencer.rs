@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::generations::Generations;
 use super::pair_tails::PAIR_TIME;
 use crate::clock::Now;
+use crate::generations::Generations;
 use crate::id::MessageId;
 
 /// So long a message waits at most for the one that was sent before it: that may have been stored on its way, behind a link that was down for a while, and have come a

@@ -133,18 +133,14 @@ impl LinkStates {
         });
         let word = Word {
             number: self.number,
-            down: down.clone(),
+            down,
             age: Duration::ZERO,
             heard_at: now.elapsed,
             run_out: None,
         };
+        let state = word.said_by(&self.own, now.elapsed);
         self.keep(self.own.clone(), word);
-        Some(LinkState {
-            domain: self.own.clone(),
-            number: self.number,
-            age_ms: 0,
-            down,
-        })
+        Some(state)
     }
 
     /// When what was said is to be said again.

@@ -105,8 +105,8 @@ impl World {
             return;
         };
         match draining.on_page(gate, adopted, exhausted, is_light) {
-            DrainStep::Page(_) => self.pump_goes_on(place),
-            DrainStep::PageSoon(_) => self.schedule(LOOK_AGAIN, Event::PumpRuns(place)),
+            DrainStep::Page => self.pump_goes_on(place),
+            DrainStep::PageSoon => self.schedule(LOOK_AGAIN, Event::PumpRuns(place)),
             DrainStep::Done => self.pump_ends(place, Duration::ZERO),
             DrainStep::Opened => {
                 trace!(self, "the way to {place} is open");

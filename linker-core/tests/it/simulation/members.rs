@@ -163,7 +163,7 @@ impl Sim {
                 continue;
             };
             let (envelope, reason) = (Arc::clone(&row.envelope), row.reason);
-            let waits = self.store.count(&envelope.to, &claims.in_hand_of(&envelope.to)) > 0;
+            let waits = self.store.count(&envelope.to, &claims.known_here(&envelope.to)) > 0;
             if waits && (envelope.timestamp_ms >= since_ms || proven.contains(&envelope.id)) {
                 missed.push(StoredRow {
                     seq,
