@@ -60,7 +60,7 @@ async fn nodes_whose_sessions_go_on_fetching_take_turns() {
             let mut page = session.all_until("FETCH_MISSING_MESSAGES_COMPLETE").await;
             page.pop();
             assert_eq!(page.len(), 10);
-            all.extend(references_of(&page));
+            all.extend(references_of(&page).into_iter().map(str::to_owned));
         }
     }
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 400);
