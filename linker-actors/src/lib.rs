@@ -52,6 +52,7 @@ mod router;
 mod runtime;
 mod session;
 mod store;
+mod undecodable;
 mod worker;
 
 pub use builder::LinkerBuilder;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use linker_core::id::NodeInstance;
-use linker_core::port::{Store, TakeOver};
+use linker_core::port::{Store, StoreError, TakeOver};
 
 use crate::node::Node;
 use crate::router::RouterMail;
@@ -12,8 +12,16 @@ use crate::router::RouterMail;
 const PAGE_ROWS: u32 = 256;
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// Takes over what no node of `spared` moves, oldest first, until nothing is left. False when the store could not be asked.
-pub(crate) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: Vec<NodeInstance>) -> bool {
+/// Takes over what no node of `spared` moves, oldest first, until nothing is left.
+///
+/// # Errors
+///
+/// When the store could not be asked; what was read before is moved on.
+pub(crate) async fn take_over(
+    node: &Arc<Node>,
+    store: &Arc<dyn Store>,
+    spared: Vec<NodeInstance>,
+) -> Result<(), StoreError> {
     if !spared.contains(&node.me) {
         node.custody.has_faults.store(false, Ordering::Release);
     }
@@ -27,18 +35,20 @@ pub(crate) async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>, spared: 
             max_rows: PAGE_ROWS,
             max_bytes: PAGE_BYTES,
         };
-        let Ok(page) = store.take_over(request).await else {
-            node.custody.has_faults.store(true, Ordering::Release);
-            return false;
+        let page = store
+            .take_over(request)
+            .await
+            .inspect_err(|_| node.custody.has_faults.store(true, Ordering::Release))?;
+        let Some(last) = page.rows.last() else {
+            return Ok(());
         };
-        let Some(last) = page.rows.last() else { return true };
         after_seq = last.seq;
         tracing::info!(messages = page.rows.len(), "messages are taken over");
         let Some(router) = node.routers.recipient(0) else {
-            return true;
+            return Ok(());
         };
         if router.send(RouterMail::Faults(page.rows)).await.is_err() || page.exhausted {
-            return true;
+            return Ok(());
         }
     }
 }

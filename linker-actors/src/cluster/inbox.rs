@@ -1,7 +1,6 @@
 //! What comes in from other nodes, on its way to the routers.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -18,13 +17,12 @@ use super::{Cluster, Peer, close_here};
 use crate::node::Node;
 use crate::router::RouterMail;
 use crate::session::ToSession;
+use crate::undecodable::Undecodable;
 
 /// Payloads that wait to be looked at. What does not fit is dropped: who answers for it asks.
 const WAITING_MAX: usize = 1024;
 /// Nodes whose batches are followed at one time.
 const SENDERS_MAX: usize = 4096;
-/// How often undecodable payloads are logged, at most.
-const LOG_EVERY_MS: u64 = 60_000;
 
 /// For a router, from another node.
 pub(crate) enum PeerFrame {
@@ -47,7 +45,7 @@ impl Inbox {
         let (payloads, mut coming) = mpsc::channel::<Bytes>(WAITING_MAX);
         let reader = Reader {
             node: Arc::clone(node),
-            logged_at_ms: AtomicU64::new(0),
+            undecodable: Undecodable::new("over the bus"),
             arrivals: Mutex::default(),
         };
         node.backend.spawn(async move {
@@ -76,7 +74,7 @@ impl BusReceiver for Inbox {
 
 struct Reader {
     node: Arc<Node>,
-    logged_at_ms: AtomicU64,
+    undecodable: Undecodable,
     arrivals: Mutex<HashMap<NodeInstance, Arrivals>>,
 }
 
@@ -85,12 +83,13 @@ impl Reader {
         let batch = match decode_batch(payload) {
             Ok(batch) => batch,
             Err(error) => {
-                self.set_aside(&error.to_string());
+                self.undecodable.set_aside(&self.node, &error.to_string());
                 return;
             }
         };
         if let Some(broken) = &batch.first_broken {
-            self.set_aside(&format!("of {}: {broken}", batch.sender));
+            self.undecodable
+                .set_aside(&self.node, &format!("of {}: {broken}", batch.sender));
         }
         let Some(peer) = Cluster::peer(&self.node, &batch.sender) else {
             return;
@@ -195,17 +194,6 @@ impl Reader {
                 let mail = RouterMail::Peer(Arc::clone(peer), frames);
                 let _ = router.send(mail).await;
             }
-        }
-    }
-
-    /// What cannot be read stops nothing.
-    fn set_aside(&self, error: &str) {
-        metrics::counter!("linker_bus_undecodable_total").increment(1);
-        let now = self.node.clock.now().unix_ms;
-        let last = self.logged_at_ms.load(Ordering::Relaxed);
-        if last + LOG_EVERY_MS <= now {
-            self.logged_at_ms.store(now, Ordering::Relaxed);
-            tracing::warn!(error, "something came over the bus that cannot be read");
         }
     }
 }

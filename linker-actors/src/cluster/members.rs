@@ -233,7 +233,7 @@ impl Members {
         let spared = living
             .filter(|node| *node != self.node.me || blocked || !waits)
             .collect();
-        if faults::take_over(&self.node, &self.store, spared).await {
+        if faults::take_over(&self.node, &self.store, spared).await.is_ok() {
             self.inherits = false;
         }
     }

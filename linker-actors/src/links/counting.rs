@@ -6,7 +6,7 @@ use std::time::Duration;
 use linker_core::port::Store;
 use tokio::time::Instant;
 
-use super::others;
+use super::living;
 use crate::node::Node;
 
 /// How often it is counted, at most.
@@ -48,10 +48,8 @@ fn show(node: &Node) {
 
 /// Rows of nodes that are gone wait for a way that is open: nobody would look at them.
 pub(super) async fn take_over(node: Arc<Node>, store: Arc<dyn Store>) {
-    let mut living = others(&node);
-    living.push(node.me.clone());
     loop {
-        match store.backlog(living.clone()).await {
+        match store.backlog(living(&node)).await {
             Ok(left) => {
                 let left = left.into_iter().filter(|(_, rows)| *rows > 0);
                 left.for_each(|(home, _)| node.links.shut(&home));

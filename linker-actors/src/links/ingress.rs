@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,19 +12,23 @@ use linker_core::code::{ErrorCode, FrameError};
 use linker_core::custody::{Origin, Submission};
 use linker_core::directory::RecipientError;
 use linker_core::envelope::{Envelope, Feature};
+use linker_core::id::{DomainName, UserId};
 use linker_core::link::Sequencer;
 use linker_core::link::settling::pause;
 use linker_core::port::{Arrival, IngressReceiver, LinkWay};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::close;
 use super::receipts::Owed;
 use super::refusal::refusal;
 use crate::node::Node;
 use crate::router::{RouterMail, Target};
+use crate::undecodable::Undecodable;
 
-/// Payloads that wait to be looked at. RELIABLE ones are bounded by the ingress itself; what of the others does not fit is dropped.
+/// FAST payloads and the like that wait to be looked at; what does not fit is dropped. RELIABLE ones are bounded by what an ingress hands out unsigned.
 const WAITING_MAX: usize = 8192;
+/// Users of this domain that are just being closed for masters elsewhere; what comes beyond that is dropped, as such questions may be.
+const CLOSING_MAX: usize = 64;
 /// Messages that may wait for one that was sent before them.
 const HELD_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 64 << 20;
@@ -32,11 +36,10 @@ const HELD_BYTES_MAX: usize = 64 << 20;
 const UNSIGNED_MAX: usize = 768;
 /// How soon it is looked again whether a message that has come back is still on its way out.
 const OWED_FOR: Duration = Duration::from_millis(250);
-/// How often undecodable payloads are logged, at most.
-const LOG_EVERY_MS: u64 = 60_000;
 
 enum Event {
-    Arrival(Arrival),
+    /// With its place among those that may be dropped, if it is one of them.
+    Arrival(Arrival, Option<OwnedSemaphorePermit>),
     /// What came before is told again, here or to another node.
     Lost,
 }
@@ -44,25 +47,28 @@ enum Event {
 /// The adapter's way to this node.
 pub(super) struct Inlet {
     node: Arc<Node>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::UnboundedSender<Event>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Inlet {
     /// Looks at what comes in, on the backend's runtime.
     pub(super) fn open(node: &Arc<Node>) -> Arc<Self> {
-        let (events, coming) = mpsc::channel(WAITING_MAX);
+        let (events, coming) = mpsc::unbounded_channel();
         let reader = Reader {
             node: Arc::clone(node),
             sequencer: sequencer(node.clock.now()),
             settling: BTreeMap::new(),
             next: 0,
             unsigned: Arc::default(),
-            logged_at_ms: AtomicU64::new(0),
+            undecodable: Undecodable::new("from another domain"),
+            closing: Arc::new(Semaphore::new(CLOSING_MAX)),
         };
         node.backend.spawn(reader.run(coming));
         Arc::new(Self {
             node: Arc::clone(node),
             events,
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
         })
     }
 }
@@ -73,16 +79,25 @@ impl IngressReceiver for Inlet {
             // Unsigned, it goes to another node when this one has stopped.
             return;
         }
-        if self.events.try_send(Event::Arrival(arrival)).is_err() {
-            metrics::counter!("linker_ingress_overrun_total").increment(1);
-        }
+        let place = match arrival.way {
+            LinkWay::Reliable(_) => None,
+            LinkWay::Fast(_) | LinkWay::States | LinkWay::Probe => {
+                let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+                    metrics::counter!("linker_ingress_overrun_total").increment(1);
+                    return;
+                };
+                Some(place)
+            }
+        };
+        // Nobody reads any more once the node has ended.
+        let _ = self.events.send(Event::Arrival(arrival, place));
     }
 
     fn connection(&self, lost: Option<String>) {
         match lost {
             Some(why) => {
                 tracing::warn!(error = %why, "other domains cannot reach this node");
-                let _ = self.events.try_send(Event::Lost);
+                let _ = self.events.send(Event::Lost);
             }
             None => tracing::info!("other domains can reach this node"),
         }
@@ -104,11 +119,12 @@ struct Reader {
     next: u64,
     /// Payloads that are not signed yet.
     unsigned: Arc<AtomicUsize>,
-    logged_at_ms: AtomicU64,
+    undecodable: Undecodable,
+    closing: Arc<Semaphore>,
 }
 
 impl Reader {
-    async fn run(mut self, mut coming: mpsc::Receiver<Event>) {
+    async fn run(mut self, mut coming: mpsc::UnboundedReceiver<Event>) {
         loop {
             let due = self.due();
             let event = match due {
@@ -123,7 +139,7 @@ impl Reader {
             };
             match event {
                 None => return,
-                Some(Event::Arrival(arrival)) => self.read(arrival).await,
+                Some(Event::Arrival(arrival, _)) => self.read(arrival).await,
                 Some(Event::Lost) => {
                     self.sequencer = sequencer(self.node.clock.now());
                     self.settling.clear();
@@ -158,7 +174,7 @@ impl Reader {
         let batch = match decode_batch(arrival.payload) {
             Ok(batch) => batch,
             Err(error) => {
-                self.set_aside(&error.to_string());
+                self.undecodable.set_aside(&self.node, &error.to_string());
                 if let Some(receipt) = arrival.receipt {
                     receipt.sign();
                 }
@@ -166,7 +182,8 @@ impl Reader {
             }
         };
         if let Some(broken) = &batch.first_broken {
-            self.set_aside(&format!("of {}: {broken}", batch.sender));
+            self.undecodable
+                .set_aside(&self.node, &format!("of {}: {broken}", batch.sender));
         }
         match arrival.way {
             LinkWay::Reliable(_) => {
@@ -248,11 +265,24 @@ impl Reader {
                     master,
                     reference,
                     path,
-                } => close::on_close_away(&self.node, user, master, reference, path).await,
+                } => self.close(user, master, reference, path),
                 _ => {}
             }
         }
         self.send(submissions).await;
+    }
+
+    /// Beside what else comes in: whom the registry is slow to find holds up nobody.
+    fn close(&self, user: UserId, master: UserId, reference: Option<Box<str>>, path: Vec<DomainName>) {
+        let Ok(place) = Arc::clone(&self.closing).try_acquire_owned() else {
+            tracing::debug!(user.id = %user, "too many are being closed for other domains: not this one");
+            return;
+        };
+        let node = Arc::clone(&self.node);
+        self.node.backend.spawn(async move {
+            close::on_close_away(&node, user, master, reference, path).await;
+            drop(place);
+        });
     }
 
     /// Hands messages to the router, whose they are from then on.
@@ -298,16 +328,6 @@ impl Reader {
         }
         if let Some(router) = self.node.routers.recipient(0) {
             let _ = router.send(RouterMail::Arrivals(submissions)).await;
-        }
-    }
-
-    /// What cannot be read stops nothing.
-    fn set_aside(&self, error: &str) {
-        metrics::counter!("linker_bus_undecodable_total").increment(1);
-        let now = self.node.clock.now().unix_ms;
-        if self.logged_at_ms.load(Ordering::Relaxed) + LOG_EVERY_MS <= now {
-            self.logged_at_ms.store(now, Ordering::Relaxed);
-            tracing::warn!(error, "something came from another domain that cannot be read");
         }
     }
 }

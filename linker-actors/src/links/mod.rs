@@ -317,3 +317,10 @@ fn others(node: &crate::node::Node) -> Vec<NodeInstance> {
     let peers = node.cluster.iter().flat_map(|cluster| cluster.peers.all());
     peers.map(|peer| peer.instance.clone()).collect()
 }
+
+/// The nodes of this domain that live.
+fn living(node: &crate::node::Node) -> Vec<NodeInstance> {
+    let mut living = others(node);
+    living.push(node.me.clone());
+    living
+}

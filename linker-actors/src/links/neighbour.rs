@@ -1,7 +1,7 @@
 //! One neighbouring domain: what is on its way there, and whether it gets there.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,7 +52,6 @@ pub(crate) struct Neighbour {
     /// What it had is just being given back.
     losing: AtomicBool,
     outbox: Mutex<Outbox>,
-    epoch: AtomicU64,
     unconfirmed: AtomicUsize,
     work: Notify,
     room: Notify,
@@ -104,7 +103,6 @@ impl Neighbour {
             up: AtomicBool::new(false),
             losing: AtomicBool::new(false),
             outbox: Mutex::new(Outbox::new(me)),
-            epoch: AtomicU64::new(1),
             unconfirmed: AtomicUsize::new(0),
             work: Notify::new(),
             room: Notify::new(),
@@ -130,7 +128,7 @@ impl Neighbour {
     }
 
     pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.outbox().epoch
     }
 
     pub(crate) fn health(&self) -> LinkHealth {
@@ -298,11 +296,7 @@ impl Neighbour {
             down: Some(why),
             since_ms: node.clock.now().unix_ms,
         };
-        {
-            let mut outbox = self.outbox();
-            outbox.begin_epoch();
-            self.epoch.store(outbox.epoch, Ordering::Release);
-        }
+        self.outbox().begin_epoch();
         self.unconfirmed.store(0, Ordering::Relaxed);
         node.links.lose(self);
         for (_, router) in node.routers.all() {

@@ -30,22 +30,13 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way>) {
     let pump = Pump { node, store, way };
     loop {
         if pump.way.gate.mode() != GateMode::Open && pump.hop().is_some() {
-            match pump.drain().await {
-                Drained::Open | Drained::NoWay => {}
-                Drained::Away => tokio::time::sleep(ASK_AGAIN).await,
+            if !pump.drain().await {
+                tokio::time::sleep(ASK_AGAIN).await;
             }
         } else {
             pump.way.changed().await;
         }
     }
-}
-
-/// Why draining has ended.
-enum Drained {
-    Open,
-    NoWay,
-    /// The store is.
-    Away,
 }
 
 struct Pump {
@@ -59,12 +50,13 @@ impl Pump {
         self.way.hop().filter(|hop| hop.is_up())
     }
 
-    async fn drain(&self) -> Drained {
+    /// Until the way is open, or there is none. False when the store is away.
+    async fn drain(&self) -> bool {
         let mut draining = Draining::begin(&self.way.gate);
         let mut turns = self.way.turns();
         loop {
             let Some(hop) = self.hop() else {
-                return Drained::NoWay;
+                return true;
             };
             let now = self.way.turns();
             if turns != now {
@@ -84,7 +76,7 @@ impl Pump {
                 max_bytes: PAGE_BYTES,
             };
             let Ok(page) = self.store.take_over(request).await else {
-                return Drained::Away;
+                return false;
             };
             let exhausted = page.exhausted;
             let adopted = match page.rows.is_empty() {
@@ -92,16 +84,16 @@ impl Pump {
                 false => self.hand_over(page.rows).await,
             };
             let Some(adopted) = adopted else {
-                return Drained::Away;
+                return false;
             };
             let is_light = hop.load() <= LOAD_LITTLE;
             match draining.on_page(&self.way.gate, adopted, exhausted, is_light) {
                 DrainStep::Page => {}
                 DrainStep::PageSoon => tokio::time::sleep(LOOK_AGAIN).await,
-                DrainStep::Done => return Drained::Open,
+                DrainStep::Done => return true,
                 DrainStep::Opened => {
                     self.tell_open().await;
-                    return Drained::Open;
+                    return true;
                 }
             }
         }

@@ -9,7 +9,7 @@ use linker_core::id::{DomainName, UserId};
 use linker_core::port::{Store, StoreError};
 use tokio::sync::Notify;
 
-use super::others;
+use super::living;
 use crate::cluster::take_over_faults;
 use crate::node::Node;
 
@@ -73,48 +73,63 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
             persist(|| all(&node, &store)).await;
         } else {
             let users: Vec<UserId> = looked.some.into_iter().collect();
+            let mut at_home = false;
             for users in users.chunks(USERS_MAX as usize) {
-                persist(|| some(&node, &store, users)).await;
+                at_home |= persist(|| some(&node, &store, users)).await;
+            }
+            if at_home {
+                persist(|| take_over(&node, &store)).await;
             }
         }
     }
 }
 
-async fn persist<F: Future<Output = Result<(), StoreError>>>(mut attempt: impl FnMut() -> F) {
-    while let Err(error) = attempt().await {
-        tracing::debug!(error = %error, "what waits for users who have moved cannot be looked for");
-        tokio::time::sleep(ASK_AGAIN).await;
+async fn persist<T, F: Future<Output = Result<T, StoreError>>>(attempt: impl Fn() -> F) -> T {
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => {
+                tracing::debug!(error = %error, "what waits for users who have moved cannot be looked for");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
     }
 }
 
 async fn all(node: &Arc<Node>, store: &Arc<dyn Store>) -> Result<(), StoreError> {
     let mut after = None;
+    let mut at_home = false;
     loop {
         let users = store.recipients(after, USERS_MAX).await?;
-        let Some(last) = users.last() else { return Ok(()) };
+        let Some(last) = users.last() else { break };
         after = Some(*last);
-        some(node, store, &users).await?;
+        at_home |= some(node, store, &users).await?;
     }
+    if at_home {
+        take_over(node, store).await?;
+    }
+    Ok(())
 }
 
-async fn some(node: &Arc<Node>, store: &Arc<dyn Store>, users: &[UserId]) -> Result<(), StoreError> {
+/// Whether anybody among them lives here by now.
+async fn some(node: &Arc<Node>, store: &Arc<dyn Store>, users: &[UserId]) -> Result<bool, StoreError> {
     let directory = Arc::clone(&node.directory());
     let homes: Vec<(UserId, Option<DomainName>)> =
         users.iter().filter_map(|user| home(&directory, user)).collect();
     if homes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     store.rehome(homes.clone()).await?;
     let away: HashSet<DomainName> = homes.iter().filter_map(|(_, home)| home.clone()).collect();
     for home in &away {
         node.links.shut(home);
     }
-    if homes.iter().any(|(_, home)| home.is_none()) {
-        let mut living = others(node);
-        living.push(node.me.clone());
-        take_over_faults(node, store, living).await;
-    }
-    Ok(())
+    Ok(homes.iter().any(|(_, home)| home.is_none()))
+}
+
+/// What waited for a way to users who live here by now goes to them.
+async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    take_over_faults(node, store, living(node)).await
 }
 
 /// Where the user is at home; nothing where nobody knows: then what waits stays where it is.

@@ -95,9 +95,11 @@ impl Inputs {
     fn take(&self) -> What {
         let mut what = self.what.lock().unwrap_or_else(PoisonError::into_inner);
         let members = what.members.clone();
-        let taken = std::mem::take(&mut *what);
-        what.members.clone_from(&members);
-        What { members, ..taken }
+        let left = What {
+            members,
+            ..What::default()
+        };
+        std::mem::replace(&mut *what, left)
     }
 }
 
@@ -130,20 +132,21 @@ impl Keeper {
         loop {
             let node = Arc::clone(&self.node);
             let wanted = tokio::time::timeout(LOOK_EVERY, node.links.inputs.wanted.notified()).await;
+            let now = node.clock.now().elapsed;
+            if wanted.is_err() && now < due {
+                continue;
+            }
+            // Whatever is taken is looked at: it does not come again.
             let what = node.links.inputs.take();
             let directory = Arc::clone(&node.directory());
             if directory.topology().domains().len() <= 1 && self.pumped.is_empty() {
                 continue;
             }
-            let now = node.clock.now().elapsed;
-            let is_due = wanted.is_ok() || now >= due;
-            if is_due {
-                self.look(&directory, what);
-                due = self
-                    .states
-                    .next_change(now)
-                    .map_or(Duration::MAX, |at| at.max(now));
-            }
+            self.look(&directory, what);
+            due = self
+                .states
+                .next_change(now)
+                .map_or(Duration::MAX, |at| at.max(now));
         }
     }
 
@@ -169,7 +172,7 @@ impl Keeper {
             if let Some(neighbour) = self.node.links.neighbour(&from).filter(|_| !newer.is_empty())
                 && self.leads(&what.members, Some(&from))
             {
-                self.tell(directory, &neighbour, newer);
+                self.tell(directory, &neighbour, &newer);
             }
         }
         let own_down = self.node.links.down(directory);
@@ -181,10 +184,7 @@ impl Keeper {
         }
         for neighbour in what.came_up {
             // Whatever it missed while the link was down.
-            let known = self.states.known(now.elapsed);
-            for some in known.chunks(STATES_MAX) {
-                self.tell(directory, &neighbour, some.to_vec());
-            }
+            self.tell(directory, &neighbour, &self.states.known(now.elapsed));
         }
         self.set_hops(directory, &own_down, now.elapsed);
         self.own_down = Some(own_down);
@@ -318,20 +318,20 @@ impl Keeper {
         for neighbour in self.node.links.neighbours() {
             if Some(&neighbour.name) != but && neighbour.is_up() && self.leads(members, Some(&neighbour.name))
             {
-                for some in news.chunks(STATES_MAX) {
-                    self.tell(directory, &neighbour, some.to_vec());
-                }
+                self.tell(directory, &neighbour, &news);
             }
         }
     }
 
-    fn tell(&self, directory: &Directory, neighbour: &Neighbour, states: Vec<LinkState>) {
-        let mut writer = BatchWriter::new(&self.node.me);
-        writer.push(&BusFrame::LinkStates {
-            from: directory.own_domain().clone(),
-            states,
-        });
-        neighbour.tell(&self.node, writer.take());
+    fn tell(&self, directory: &Directory, neighbour: &Neighbour, states: &[LinkState]) {
+        for some in states.chunks(STATES_MAX) {
+            let mut writer = BatchWriter::new(&self.node.me);
+            writer.push(&BusFrame::LinkStates {
+                from: directory.own_domain().clone(),
+                states: some.to_vec(),
+            });
+            neighbour.tell(&self.node, writer.take());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be written, in order; what is taken back before its turn is never written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use linker_core::custody::Ticket;
@@ -115,15 +115,24 @@ impl Queue {
         let mut taken = Taken::default();
         let mut bytes = 0;
         // What was sent on and has come back is added anew: its former row has to be gone before, or the one would be taken for the other and removed.
-        let leaving: HashSet<MessageId> = self.deletes.iter().map(|(_, id)| *id).collect();
+        let blocked = match self.by_id.is_empty() {
+            true => None,
+            false => self
+                .deletes
+                .iter()
+                .filter_map(|(_, id)| self.by_id.get(id))
+                .min()
+                .copied(),
+        };
         while taken.tickets.len() < INSERTS_MAX && bytes < BYTES_MAX {
-            let first = self.inserts.first_key_value();
-            if first.is_some_and(|(_, insert)| leaving.contains(&insert.envelope.id)) {
-                break;
-            }
-            let Some((_, insert)) = self.inserts.pop_first() else {
+            let Some(first) = self
+                .inserts
+                .first_entry()
+                .filter(|first| Some(*first.key()) != blocked)
+            else {
                 break;
             };
+            let insert = first.remove();
             self.by_id.remove(&insert.envelope.id);
             bytes += insert.envelope.cost();
             taken.tickets.push(insert.ticket);

@@ -64,16 +64,19 @@ impl Domain {
 
     /// One more node, with other settings.
     pub(super) async fn node_with(&self, name: &str, change: impl FnOnce(&mut NodeConfig)) -> Member {
+        self.node_built(name, |spec| spec.config(change)).await
+    }
+
+    /// One more node, of other parts.
+    pub(super) async fn node_built(&self, name: &str, change: impl FnOnce(NodeSpec) -> NodeSpec) -> Member {
         let bus = Arc::new(self.hub.bus());
-        let spec = NodeSpec::new(Transport::Upgraded)
-            .config(change)
-            .build(|builder| {
-                builder
-                    .node_name(name.parse().expect("a node name"))
-                    .presence(Arc::clone(&self.presence) as Arc<dyn Presence>)
-                    .bus(Arc::clone(&bus) as Arc<dyn linker_actors::core::port::Bus>)
-                    .store(Arc::clone(&self.store) as Arc<dyn Store>)
-            });
+        let spec = change(NodeSpec::new(Transport::Upgraded)).build(|builder| {
+            builder
+                .node_name(name.parse().expect("a node name"))
+                .presence(Arc::clone(&self.presence) as Arc<dyn Presence>)
+                .bus(Arc::clone(&bus) as Arc<dyn linker_actors::core::port::Bus>)
+                .store(Arc::clone(&self.store) as Arc<dyn Store>)
+        });
         Member {
             node: spec.start().await,
             bus,

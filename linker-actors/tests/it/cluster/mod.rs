@@ -8,6 +8,7 @@ mod drain;
 mod exchange;
 mod fetch_turns;
 mod group;
+mod ingress;
 mod moving;
 mod presence_faults;
 mod reading;

@@ -14,6 +14,7 @@ use linker_actors::core::port::{
 pub(super) struct SwitchedPresence {
     registry: Arc<MemoryPresence>,
     away: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl SwitchedPresence {
@@ -21,12 +22,18 @@ impl SwitchedPresence {
         Self {
             registry,
             away: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
         }
     }
 
     /// Nobody can ask it anything until it is back.
     pub(super) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Whoever looks somebody up meanwhile is never answered.
+    pub(super) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
     }
 
     fn ask<'a, T: Send + 'a>(
@@ -50,6 +57,9 @@ impl Presence for SwitchedPresence {
     }
 
     fn lookup(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Vec<SessionRef>>, PresenceError>> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         self.ask(self.registry.lookup(users))
     }
 

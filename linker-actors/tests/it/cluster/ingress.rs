@@ -1,0 +1,146 @@
+//! What comes in from another domain, however much of it and whatever else is slow.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use linker_actors::core::app::ClientApps;
+use linker_actors::core::bus::{BatchWriter, BusFrame};
+use linker_actors::core::directory::Directory;
+use linker_actors::core::distribution::{UserDistributions, UserRange};
+use linker_actors::core::envelope::{Envelope, Feature};
+use linker_actors::core::id::DomainName;
+use linker_actors::core::network::{Domain as DomainEntry, Link, Topology};
+use linker_actors::core::port::{Arrival, BoxFuture, BusError, Ingress, IngressReceiver, LinkWay, Receipt};
+use linker_core::testkit::sample;
+use tokio::sync::oneshot;
+
+use super::{Domain, Member};
+use crate::harness::{WAIT, apps, eventually, user};
+
+/// An ingress without a broker.
+#[derive(Default)]
+struct Door(Mutex<Option<Arc<dyn IngressReceiver>>>);
+
+impl Ingress for Door {
+    fn open(&self, receiver: Arc<dyn IngressReceiver>) -> BoxFuture<'_, Result<(), BusError>> {
+        *self.0.lock().expect("no panic") = Some(receiver);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn domain(name: &str) -> DomainName {
+    name.parse().expect("a domain name")
+}
+
+/// All users live in `here`, whose neighbour is `there`.
+fn directory() -> Directory {
+    let (here, there) = (domain("here"), domain("there"));
+    let entries = [&here, &there].map(|name| DomainEntry::named(name.clone()));
+    let link = Link {
+        n1: here.clone(),
+        n2: there,
+        weight: 1,
+    };
+    let homes = UserRange {
+        domain: here.clone(),
+        from: 0,
+        to: None,
+    };
+    Directory::new(
+        &here,
+        Arc::new(ClientApps::new(apps().into()).expect("apps")),
+        Arc::new(UserDistributions::new(vec![homes]).expect("homes")),
+        &Arc::new(Topology::new(entries.into(), &[link]).expect("a topology")),
+        &HashSet::new(),
+    )
+    .expect("a directory")
+}
+
+/// A node, and what its ingress hands to.
+async fn node(domain: &Domain) -> (Member, Arc<dyn IngressReceiver>) {
+    let door = Arc::new(Door::default());
+    let ingress = Arc::clone(&door) as Arc<dyn Ingress>;
+    let member = domain
+        .node_built("a", |spec| spec.build(|builder| builder.ingress(ingress)))
+        .await;
+    assert_eq!(member.handle.set_directory(directory()).await, Ok(()));
+    let receiver = eventually("the ingress is open", WAIT, async || {
+        door.0.lock().expect("no panic").clone()
+    })
+    .await;
+    (member, receiver)
+}
+
+fn arrival(way: LinkWay, frames: &[BusFrame], receipt: Option<Receipt>) -> Arrival {
+    let mut writer = BatchWriter::new(&sample::node(9));
+    for frame in frames {
+        writer.push(frame);
+    }
+    Arrival {
+        way,
+        payload: writer.take(),
+        receipt,
+    }
+}
+
+fn deliver(envelope: Envelope) -> BusFrame {
+    BusFrame::Deliver {
+        ticket: None,
+        envelope: Arc::new(envelope),
+    }
+}
+
+/// Hands over a RELIABLE message, and waits until it is safe here.
+async fn is_signed(receiver: &Arc<dyn IngressReceiver>) {
+    let (sign, signed) = oneshot::channel();
+    let receipt = Receipt::new(move || {
+        let _ = sign.send(());
+    });
+    let frames = [deliver(sample::message(1, sample::user(1), sample::user(2)))];
+    receiver.receive(arrival(LinkWay::Reliable(0), &frames, Some(receipt)));
+    let signed = tokio::time::timeout(WAIT, signed).await;
+    assert_eq!(signed.expect("it is answered"), Ok(()), "it was dropped unsigned");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_flood_of_fast_messages_pushes_out_a_reliable_one() {
+    let domain = Domain::new();
+    let (_node, receiver) = node(&domain).await;
+    let fast: Vec<BusFrame> = (10..20)
+        .map(|n| {
+            deliver(Envelope {
+                feature: Feature::Fast,
+                ..sample::message(n, sample::user(1), sample::user(2))
+            })
+        })
+        .collect();
+    let flood = arrival(LinkWay::Fast(0), &fast, None);
+    for _ in 0..30_000 {
+        receiver.receive(Arrival {
+            way: flood.way,
+            payload: flood.payload.clone(),
+            receipt: None,
+        });
+    }
+    is_signed(&receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_does_not_answer_holds_up_no_message() {
+    let domain = Domain::new();
+    let (_node, receiver) = node(&domain).await;
+    domain.presence.set_silent(true);
+    let close = BusFrame::CloseAway {
+        user: user("ANZ-2"),
+        master: user(crate::harness::MASTER),
+        reference: None,
+        path: vec![self::domain("there")],
+    };
+    receiver.receive(arrival(LinkWay::Fast(0), &[close], None));
+    is_signed(&receiver).await;
+    domain.presence.set_silent(false);
+}
