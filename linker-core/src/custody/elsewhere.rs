@@ -221,6 +221,10 @@ impl<S: Clone> Custody<S> {
     ) {
         if let Some((_, Elsewhere::Nodes(nodes))) = &self.elsewhere.answer {
             let ticket = (envelope.feature == Feature::Reliable).then_some(ticket);
+            if ticket.is_some() && !nodes.is_empty() {
+                // Their sessions will prove what is confirmed already.
+                self.shared.proven_lately().insert(envelope.id, cx.now.elapsed);
+            }
             for node in nodes {
                 cx.sessions.offer_node(node, envelope, ticket);
             }

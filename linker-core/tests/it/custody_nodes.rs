@@ -369,6 +369,23 @@ fn what_is_proven_here_before_it_is_known_where_else_its_recipient_is_goes_there
 }
 
 #[test]
+fn what_is_proven_here_and_there_before_it_is_known_that_its_recipient_is_there_too_is_confirmed_once() {
+    let mut world = World::new();
+    world.targets.here.borrow_mut().push(1);
+    world.targets.asked.set(true);
+    world.send(1);
+    world.prove_all();
+    world.targets.asked.set(false);
+    let there = Elsewhere::Nodes(smallvec![PEER]);
+    world.step(|custody, cx| custody.on_located(receiver(), there, cx));
+    let (_, handed_over, ticket) = world.targets.handed_over.borrow()[0];
+    assert_eq!(handed_over, id(1));
+    world.word(NodeWord::Proven(ticket.unwrap(), id(1)));
+    let finish = NodeWord::Finish(id(1));
+    assert!(!world.told().contains(&finish), "it is confirmed from here");
+}
+
+#[test]
 fn a_session_that_takes_messages_by_now_gets_none_before_those_that_wait_for_presence() {
     let mut world = World::new();
     world.targets.asked.set(true);
