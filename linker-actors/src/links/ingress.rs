@@ -139,7 +139,10 @@ impl Reader {
             };
             match event {
                 None => return,
-                Some(Event::Arrival(arrival, _)) => self.read(arrival).await,
+                Some(Event::Arrival(arrival, place)) => {
+                    drop(place);
+                    self.read(arrival).await;
+                }
                 Some(Event::Lost) => {
                     self.sequencer = sequencer(self.node.clock.now());
                     self.settling.clear();

@@ -134,9 +134,9 @@ impl Router {
                     replaces,
                 });
             }
-            CustodyEffect::Delete { user, id } => {
-                tracing::debug!(message.id = %id, user.id = %user, "proven, leaves the store");
-                self.ops.push(StoreOp::Delete { user, id });
+            CustodyEffect::Delete { user, id, forwarded } => {
+                tracing::debug!(message.id = %id, user.id = %user, forwarded, "leaves the store");
+                self.ops.push(StoreOp::Delete { user, id, forwarded });
             }
             CustodyEffect::Absent { id } => self.ops.push(StoreOp::Absent { id }),
             CustodyEffect::Behind { ticket, id } => self.ops.push(StoreOp::Behind { ticket, id }),

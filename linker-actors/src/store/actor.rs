@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Recipient};
 use linker_core::custody::Ticket;
-use linker_core::id::{MessageId, UserId};
 use linker_core::port::{CountRequest, InsertOutcome, PageRequest, Store, StoreError};
 
 use super::messages::{StoreMail, StoreOp, StoreRequest};
-use super::queue::{Queue, Taken, Unwritten};
+use super::queue::{Deleted, Queue, Taken};
 use crate::node::Node;
 use crate::router::{PageRead, RouterMail, RouterOutlets};
 use crate::runtime::guard;
@@ -116,17 +115,12 @@ impl StoreActor {
         }
     }
 
-    fn report(
-        &mut self,
-        tickets: Vec<Ticket>,
-        outcomes: Vec<InsertOutcome>,
-        deleted: Vec<(UserId, MessageId)>,
-    ) {
+    fn report(&mut self, tickets: Vec<Ticket>, outcomes: Vec<InsertOutcome>, deleted: Vec<Deleted>) {
         let now = self.node.clock.now().elapsed;
         if !deleted.is_empty() {
             let mut claims = self.node.custody.claims();
-            for (user, id) in deleted {
-                claims.deleted(user, id, now);
+            for Deleted { user, id, forwarded } in deleted {
+                claims.deleted(user, id, forwarded, now);
             }
         }
         self.tell_stored(tickets.into_iter().zip(outcomes));
@@ -287,13 +281,17 @@ impl Handler<StoreMail> for StoreActor {
                     let Some(unwritten) = self.queue.push(op) else {
                         continue;
                     };
-                    let Unwritten { user, id, .. } = unwritten;
-                    self.node.custody.claims().deleted(user, id, now);
+                    let Deleted { user, id, forwarded } = unwritten.of;
+                    self.node.custody.claims().deleted(user, id, forwarded, now);
                     if self.node.cluster.is_some() {
                         // Who took it back may not be who wanted it written: two that move the same message. The other must not wait for ever.
                         told.push((unwritten.ticket, InsertOutcome::Stored));
                         if let Some((user, id)) = unwritten.replaced {
-                            self.queue.push(StoreOp::Delete { user, id });
+                            self.queue.push(StoreOp::Delete {
+                                user,
+                                id,
+                                forwarded: None,
+                            });
                         }
                     }
                 }

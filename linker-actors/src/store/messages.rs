@@ -22,16 +22,13 @@ pub(crate) enum StoreOp {
     Delete {
         user: UserId,
         id: MessageId,
+        /// As in `StoreBatch::forwarded`.
+        forwarded: Option<u8>,
     },
     /// Nobody moves it any more: its recipient is away.
-    Absent {
-        id: MessageId,
-    },
+    Absent { id: MessageId },
     /// Sessions that are behind, on another node, are to find it. Answered as an insert is.
-    Behind {
-        ticket: Ticket,
-        id: MessageId,
-    },
+    Behind { ticket: Ticket, id: MessageId },
 }
 
 /// One question of a session; a page is answered to the router `shard`, a count to the session itself.

@@ -29,7 +29,7 @@ pub(super) struct Queue {
     inserts: BTreeMap<u64, QueuedInsert>,
     by_id: HashMap<MessageId, u64>,
     next: u64,
-    deletes: Vec<(UserId, MessageId)>,
+    deletes: Vec<Deleted>,
     absent: Vec<MessageId>,
     behind: Vec<(Ticket, MessageId)>,
 }
@@ -38,15 +38,23 @@ pub(super) struct Queue {
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) tickets: Vec<Ticket>,
-    pub(super) deleted: Vec<(UserId, MessageId)>,
+    pub(super) deleted: Vec<Deleted>,
     pub(super) behind: Vec<(Ticket, MessageId)>,
     pub(super) batch: StoreBatch,
 }
 
-/// A row that need not be written after all.
-pub(super) struct Unwritten {
+/// A row that is to go.
+#[derive(Clone, Copy)]
+pub(super) struct Deleted {
     pub(super) user: UserId,
     pub(super) id: MessageId,
+    /// As in [`StoreBatch::forwarded`].
+    pub(super) forwarded: Option<u8>,
+}
+
+/// A row that need not be written after all.
+pub(super) struct Unwritten {
+    pub(super) of: Deleted,
     /// Who wanted it written.
     pub(super) ticket: Ticket,
     /// The row that was to go with the same transaction.
@@ -82,22 +90,18 @@ impl Queue {
                 self.next += 1;
                 None
             }
-            StoreOp::Delete { user, id } => {
-                let waiting = self
-                    .by_id
-                    .remove(&id)
-                    .and_then(|place| self.inserts.remove(&place));
-                if let Some(insert) = waiting {
-                    let replaced = insert.replaces.map(|id| (insert.envelope.from, id));
-                    return Some(Unwritten {
-                        user,
-                        id,
-                        ticket: insert.ticket,
-                        replaced,
-                    });
+            StoreOp::Delete { user, id, forwarded } => {
+                let of = Deleted { user, id, forwarded };
+                let waiting = self.take_back(&of);
+                // What has come from another domain may have been here before: that row goes too.
+                if waiting.as_ref().is_none_or(|insert| insert.envelope.hops() > 0) {
+                    self.deletes.push(of);
                 }
-                self.deletes.push((user, id));
-                None
+                waiting.map(|insert| Unwritten {
+                    of,
+                    ticket: insert.ticket,
+                    replaced: insert.replaces.map(|id| (insert.envelope.from, id)),
+                })
             }
             StoreOp::Absent { id } => {
                 self.absent.push(id);
@@ -110,17 +114,28 @@ impl Queue {
         }
     }
 
+    fn take_back(&mut self, of: &Deleted) -> Option<QueuedInsert> {
+        let place = self.by_id.get(&of.id)?;
+        let insert = self.inserts.get(place)?;
+        if of.forwarded.is_some_and(|within| within < insert.envelope.hops()) {
+            return None;
+        }
+        let insert = self.inserts.remove(place);
+        self.by_id.remove(&of.id);
+        insert
+    }
+
     /// Takes the next transaction's worth.
     pub(super) fn take(&mut self) -> Taken {
         let mut taken = Taken::default();
         let mut bytes = 0;
-        // What was sent on and has come back is added anew: its former row has to be gone before, or the one would be taken for the other and removed.
+        // What was sent on by this node and has come back is added anew once its former row is gone: claims are by id.
         let blocked = match self.by_id.is_empty() {
             true => None,
             false => self
                 .deletes
                 .iter()
-                .filter_map(|(_, id)| self.by_id.get(id))
+                .filter_map(|deleted| self.by_id.get(&deleted.id))
                 .min()
                 .copied(),
         };
@@ -137,9 +152,11 @@ impl Queue {
             bytes += insert.envelope.cost();
             taken.tickets.push(insert.ticket);
             // The row of the message that a confirmation is for belongs to the confirmation's sender.
-            taken
-                .deleted
-                .extend(insert.replaces.map(|id| (insert.envelope.from, id)));
+            taken.deleted.extend(insert.replaces.map(|id| Deleted {
+                user: insert.envelope.from,
+                id,
+                forwarded: None,
+            }));
             taken.batch.inserts.push(Insert {
                 envelope: insert.envelope,
                 reason: insert.reason,
@@ -148,7 +165,12 @@ impl Queue {
         }
         let deletes = self.deletes.len().min(DELETES_MAX);
         taken.deleted.extend(self.deletes.drain(..deletes));
-        taken.batch.deletes = taken.deleted.iter().map(|(_, id)| *id).collect();
+        for Deleted { id, forwarded, .. } in &taken.deleted {
+            match forwarded {
+                None => taken.batch.deletes.push(*id),
+                Some(within) => taken.batch.forwarded.push((*id, *within)),
+            }
+        }
         if self.deletes.is_empty() {
             self.deletes = Vec::new();
         }
@@ -158,5 +180,84 @@ impl Queue {
         taken.behind = self.behind.drain(..behind).collect();
         taken.batch.behind = taken.behind.iter().map(|(_, id)| *id).collect();
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linker_core::envelope::Trail;
+    use linker_core::testkit::sample;
+
+    use super::*;
+
+    fn insert(n: u64, hops: usize) -> StoreOp {
+        let path = vec!["domain-01".parse().expect("a domain name"); hops];
+        StoreOp::Insert {
+            ticket: Ticket {
+                shard: 0,
+                slot: n as u32,
+                generation: 0,
+            },
+            envelope: Arc::new(Envelope {
+                trail: Some(Box::new(Trail { path, after: None })),
+                ..sample::message(n, sample::user(1), sample::user(2))
+            }),
+            reason: WaitReason::Forward,
+            home: None,
+            replaces: None,
+        }
+    }
+
+    fn delete(n: u64, forwarded: Option<u8>) -> StoreOp {
+        StoreOp::Delete {
+            user: sample::user(2),
+            id: sample::message_id(n),
+            forwarded,
+        }
+    }
+
+    fn inserted(taken: &Taken) -> Vec<MessageId> {
+        taken
+            .batch
+            .inserts
+            .iter()
+            .map(|insert| insert.envelope.id)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_deleted_before_its_turn_is_never_written() {
+        let mut queue = Queue::default();
+        queue.push(insert(1, 0));
+        queue.push(insert(2, 0));
+        let unwritten = queue.push(delete(1, None)).expect("it waits");
+        assert_eq!(unwritten.ticket.slot, 1);
+        let taken = queue.take();
+        assert_eq!(inserted(&taken), [sample::message_id(2)]);
+        assert!(taken.batch.deletes.is_empty() && queue.is_empty());
+    }
+
+    #[test]
+    fn what_has_come_back_is_written_once_its_former_row_is_gone() {
+        let mut queue = Queue::default();
+        queue.push(insert(1, 2));
+        assert!(queue.push(delete(1, Some(0))).is_none());
+        queue.push(insert(2, 0));
+        let taken = queue.take();
+        assert_eq!(inserted(&taken), []);
+        assert_eq!(taken.batch.forwarded, [(sample::message_id(1), 0)]);
+        assert_eq!(inserted(&queue.take()), [1, 2].map(sample::message_id));
+    }
+
+    #[test]
+    fn what_had_been_here_before_is_deleted_with_what_was_to_be_written() {
+        for forwarded in [None, Some(2)] {
+            let mut queue = Queue::default();
+            queue.push(insert(1, 2));
+            assert!(queue.push(delete(1, forwarded)).is_some());
+            let taken = queue.take();
+            assert_eq!(inserted(&taken), []);
+            assert_eq!(taken.deleted.len(), 1, "its former row may be there yet");
+        }
     }
 }

@@ -73,6 +73,7 @@ pub(crate) fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]
             })
             .collect(),
         deletes: deletes.to_vec(),
+        forwarded: Vec::new(),
         absent: Vec::new(),
         behind: Vec::new(),
         node: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use linker_actors::adapter::memory::MemoryStore;
 use linker_actors::adapter::sqlite::SqliteStore;
-use linker_core::envelope::Envelope;
+use linker_core::envelope::{Envelope, Trail};
 use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
     CountRequest, Insert, Page, PageFilter, PageRequest, Store, StoreBatch, TakeOver, WaitReason,
@@ -32,9 +32,15 @@ impl Random {
         let mut own = Random(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         own.below(2);
         let (from, to) = (user(own.below(3)), user(10 + own.below(3)));
-        match own.below(4) {
+        let envelope = match own.below(4) {
             0 => of_kind(KINDS[own.below(7) as usize], n, from, to),
             _ => message_with_reference(n, from, to, &format!("r-{}", own.below(12))),
+        };
+        // But not always as far from home.
+        let path: Vec<DomainName> = (0..self.below(4)).map(|_| self.domain()).collect();
+        Envelope {
+            trail: (!path.is_empty()).then(|| Box::new(Trail { path, after: None })),
+            ..envelope
         }
     }
 
@@ -67,6 +73,9 @@ impl Random {
         StoreBatch {
             inserts,
             deletes,
+            forwarded: (0..self.below(14))
+                .map(|_| (message_id(self.below(400)), self.below(4) as u8))
+                .collect(),
             absent,
             behind,
             node: self.some_node(),

@@ -42,7 +42,7 @@ impl<S: Clone> Custody<S> {
         };
         for row in rows {
             let envelope = row.envelope;
-            match self.shared.claims().adopt(envelope.to, envelope.id, holder) {
+            match self.shared.claims().adopt(&envelope, holder) {
                 Taken::Yes => {}
                 Taken::Held if deferred.contains(&envelope.id) => {
                     adopted.last_seq = Some(row.seq);
@@ -96,7 +96,7 @@ impl<S: Clone> Custody<S> {
             if self.guests.is_finished(&envelope.id) {
                 continue;
             }
-            let taken = self.shared.claims().take_left(envelope.to, envelope.id);
+            let taken = self.shared.claims().take_left(&envelope);
             if !taken && !proven {
                 continue;
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::envelope::Envelope;
 use crate::id::{MessageId, SessionId, UserId};
 
 /// How long a removed row is remembered: a page that was read before the removal may still be on its way.
@@ -22,7 +23,8 @@ enum Claim {
     Kept,
     /// Another node is storing it for sessions here; whoever finds it may have it.
     Expected,
-    Deleted(Duration),
+    /// When, and where another domain has the message, how many it had left then.
+    Deleted(Duration, Option<u8>),
 }
 
 impl Claim {
@@ -70,33 +72,39 @@ impl Claims {
     }
 
     /// Takes a row for whoever will have it.
-    pub fn take(&mut self, user: UserId, id: MessageId) -> Taken {
-        self.take_as(user, id, Claim::Held)
+    pub fn take(&mut self, envelope: &Envelope) -> Taken {
+        self.take_as(envelope, Claim::Held)
     }
 
     /// Takes a row that a page showed to this session.
-    pub fn adopt(&mut self, user: UserId, id: MessageId, session: SessionId) -> Taken {
-        self.take_as(user, id, Claim::Adopted(session))
+    pub fn adopt(&mut self, envelope: &Envelope, session: SessionId) -> Taken {
+        self.take_as(envelope, Claim::Adopted(session))
     }
 
-    fn take_as(&mut self, user: UserId, id: MessageId, claim: Claim) -> Taken {
-        let rows = self.of.entry(user).or_default();
-        match rows.get(&id) {
+    fn take_as(&mut self, envelope: &Envelope, claim: Claim) -> Taken {
+        let rows = self.of.entry(envelope.to).or_default();
+        match rows.get(&envelope.id) {
             None | Some(Claim::Kept | Claim::Expected) => {
-                rows.insert(id, claim);
+                rows.insert(envelope.id, claim);
                 Taken::Yes
             }
             Some(Claim::Written) => Taken::Undecided,
-            Some(Claim::Deleted(_)) => Taken::Passed,
+            // It has come back since.
+            Some(Claim::Deleted(_, Some(within))) if *within < envelope.hops() => {
+                rows.insert(envelope.id, claim);
+                Taken::Yes
+            }
+            Some(Claim::Deleted(..)) => Taken::Passed,
             Some(own @ Claim::Adopted(_)) if *own == claim => Taken::Passed,
             Some(Claim::Held | Claim::Adopted(_)) => Taken::Held,
         }
     }
 
     /// Takes a row that was left to the store: none that a router keeps.
-    pub fn take_left(&mut self, user: UserId, id: MessageId) -> bool {
-        let kept = self.of.get(&user).and_then(|rows| rows.get(&id));
-        kept.is_none() && self.take(user, id) == Taken::Yes
+    pub fn take_left(&mut self, envelope: &Envelope) -> bool {
+        let known = self.of.get(&envelope.to).and_then(|rows| rows.get(&envelope.id));
+        !known.is_some_and(|claim| matches!(claim, Claim::Kept | Claim::Expected))
+            && self.take(envelope) == Taken::Yes
     }
 
     /// Its router keeps it until a fault ends.
@@ -138,9 +146,10 @@ impl Claims {
         }
     }
 
-    /// The row is gone for good.
-    pub fn deleted(&mut self, user: UserId, id: MessageId, now: Duration) {
-        self.of.entry(user).or_default().insert(id, Claim::Deleted(now));
+    /// The row is gone for good, if it is not that of a message which has come back: `forwarded` as in [`crate::port::StoreBatch::forwarded`].
+    pub fn deleted(&mut self, user: UserId, id: MessageId, forwarded: Option<u8>, now: Duration) {
+        let claim = Claim::Deleted(now, forwarded);
+        self.of.entry(user).or_default().insert(id, claim);
     }
 
     /// Rows of a user that do not wait for it, though the store may show them.
@@ -189,7 +198,7 @@ impl Claims {
     /// Forgets rows removed long ago.
     pub fn forget_old(&mut self, now: Duration) {
         self.of.retain(|_, rows| {
-            rows.retain(|_, claim| !matches!(claim, Claim::Deleted(at) if *at + REMEMBERED <= now));
+            rows.retain(|_, claim| !matches!(claim, Claim::Deleted(at, _) if *at + REMEMBERED <= now));
             !rows.is_empty()
         });
     }
@@ -199,7 +208,7 @@ impl Claims {
         self.of
             .values()
             .flat_map(HashMap::values)
-            .filter(|claim| !matches!(claim, Claim::Deleted(_)))
+            .filter(|claim| !matches!(claim, Claim::Deleted(..)))
             .count()
     }
 }

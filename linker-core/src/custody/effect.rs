@@ -118,6 +118,8 @@ pub enum CustodyEffect<S> {
         user: UserId,
         /// The row.
         id: MessageId,
+        /// Another domain has the message, which had left so many domains: [`crate::port::StoreBatch::forwarded`].
+        forwarded: Option<u8>,
     },
     /// A row waits for [`WaitReason::Absent`] from now on, and is nobody's.
     Absent {

@@ -241,11 +241,18 @@ impl<S: Clone> Custody<S> {
         settle(&mut pending, Settlement::Forwarded, envelope.id, cx);
         if let Some(answered) = pending.replaces {
             let user = envelope.from;
-            cx.effects.push(CustodyEffect::Delete { user, id: answered });
+            cx.effects.push(CustodyEffect::Delete {
+                user,
+                id: answered,
+                forwarded: None,
+            });
         }
         if pending.row != Row::None {
-            let (user, id) = (envelope.to, envelope.id);
-            cx.effects.push(CustodyEffect::Delete { user, id });
+            cx.effects.push(CustodyEffect::Delete {
+                user: envelope.to,
+                id: envelope.id,
+                forwarded: Some(envelope.hops()),
+            });
         }
         if let Some(home) = diverted {
             cx.sessions.forward_is_stored(&home);
@@ -277,7 +284,7 @@ impl<S: Clone> Custody<S> {
         for row in rows {
             let (user, id) = (row.envelope.to, row.envelope.id);
             let lives = cx.sessions.home(&user);
-            let taken = self.shared.claims().adopt(user, id, holder);
+            let taken = self.shared.claims().adopt(&row.envelope, holder);
             match taken {
                 Taken::Yes => {}
                 Taken::Passed => {

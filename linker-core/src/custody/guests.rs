@@ -131,7 +131,7 @@ impl<S: Clone> Custody<S> {
                 tell(node, NodeWord::Proven(theirs, envelope.id), cx);
                 return;
             }
-            if self.shared.claims().take(envelope.to, envelope.id) != Taken::Yes {
+            if self.shared.claims().take(&envelope) != Taken::Yes {
                 // A session here has it from the store, and answers for it there.
                 tell(node, NodeWord::NotHere(theirs), cx);
                 return;
@@ -273,7 +273,7 @@ impl<S: Clone> Custody<S> {
             self.guests.note_proven(origin, Arc::clone(envelope), now);
             self.shared.proven_lately().insert(envelope.id, now);
             // Its row may still be seen until the origin has removed it.
-            self.shared.claims().deleted(envelope.to, envelope.id, now);
+            self.shared.claims().deleted(envelope.to, envelope.id, None, now);
             if let Some(key) = self.shared.dedupe.key(envelope) {
                 self.shared.dedupe.advance(key, envelope.id, Progress::Proven);
             }
@@ -319,10 +319,9 @@ impl<S: Clone> Custody<S> {
         let Some(pending) = self.pending.get_mut(guest) else {
             return;
         };
-        let (user, id) = (pending.envelope.to, pending.envelope.id);
         let diverted = std::mem::take(&mut pending.diverted);
         // Unless a page has shown it to one of them meanwhile.
-        if shared.claims().take(user, id) == Taken::Yes {
+        if shared.claims().take(&pending.envelope) == Taken::Yes {
             pending.row = Row::Guest { claimed: true };
             for diverted in &diverted {
                 if let Diverted::Session(session) = diverted {
@@ -410,7 +409,11 @@ impl<S: Clone> Custody<S> {
             );
         } else {
             let (user, id) = (proven.to, proven.id);
-            cx.effects.push(CustodyEffect::Delete { user, id });
+            cx.effects.push(CustodyEffect::Delete {
+                user,
+                id,
+                forwarded: None,
+            });
         }
     }
 
@@ -438,9 +441,8 @@ impl<S: Clone> Custody<S> {
             let Some(pending) = self.pending.get_mut(ticket) else {
                 continue;
             };
-            let (user, id) = (pending.envelope.to, pending.envelope.id);
             let free = pending.row == (Row::Guest { claimed: false }) && pending.feature_is_reliable();
-            if free && self.shared.claims().take(user, id) != Taken::Yes {
+            if free && self.shared.claims().take(&pending.envelope) != Taken::Yes {
                 // A session has it from the store, and answers for it there.
                 self.forget_guest(ticket, cx);
                 continue;

@@ -62,6 +62,7 @@ impl<S: Clone> Custody<S> {
             cx.effects.push(CustodyEffect::Delete {
                 user: envelope.from,
                 id: answered,
+                forwarded: None,
             });
         }
         let stored = pending.row != Row::None;
@@ -77,6 +78,7 @@ impl<S: Clone> Custody<S> {
             cx.effects.push(CustodyEffect::Delete {
                 user: envelope.to,
                 id: envelope.id,
+                forwarded: None,
             });
         }
     }

@@ -105,7 +105,9 @@ impl<S: Clone> Custody<S> {
                 pending.stored_at = cx.now.elapsed;
                 if let Some(replaced) = pending.replaces.take() {
                     let author = pending.envelope.from;
-                    self.shared.claims().deleted(author, replaced, cx.now.elapsed);
+                    self.shared
+                        .claims()
+                        .deleted(author, replaced, None, cx.now.elapsed);
                 }
                 if pending.envelope.kind.counts() && !pending.settled {
                     count(cx, Feature::Reliable, Outcome::Stored, None);

@@ -102,6 +102,13 @@ impl Envelope {
         }
     }
 
+    /// How many domains it has left so far. It only grows, but for what has gone to and fro so long that its path was shortened: each time
+    /// it comes again that waits as long as anything does ([`crate::link::settling`]).
+    pub fn hops(&self) -> u8 {
+        let left = self.trail.as_ref().map_or(0, |trail| trail.path.len());
+        u8::try_from(left).unwrap_or(u8::MAX)
+    }
+
     /// Bytes it is counted with against memory bounds: its variable parts and a flat share for the rest.
     pub fn cost(&self) -> usize {
         const FIXED: usize = 256;

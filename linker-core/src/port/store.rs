@@ -32,13 +32,16 @@ pub struct Insert {
     pub home: Option<DomainName>,
 }
 
-/// Changes to make in one transaction: all of them or none: inserts, then `absent` and `behind`, then deletes.
+/// Changes to make in one transaction: all of them or none: inserts, then `absent` and `behind`, then what is removed.
 #[derive(Debug, Clone, Default)]
 pub struct StoreBatch {
     /// Rows to add, in this order.
     pub inserts: Vec<Insert>,
     /// Rows to remove; unknown ids are ignored.
     pub deletes: Vec<MessageId>,
+    /// Rows to remove whose message another domain has, which took it when it had left so many domains ([`Envelope::hops`]). Where the row's has left more, it has come
+    /// back meanwhile, maybe by another node: that row stays. Unknown ids are ignored.
+    pub forwarded: Vec<(MessageId, u8)>,
     /// Rows that wait for [`WaitReason::Absent`] from now on, and are nobody's; unknown ids are ignored. Of these and the inserts none is the same.
     pub absent: Vec<MessageId>,
     /// Rows that wait for [`WaitReason::Behind`] from now on, and are nobody's; unknown ids are ignored. Of these, those before and the inserts none is the same.
@@ -60,11 +63,16 @@ impl StoreBatch {
         let Self {
             inserts,
             deletes,
+            forwarded,
             absent,
             behind,
             ..
         } = self;
-        inserts.is_empty() && deletes.is_empty() && absent.is_empty() && behind.is_empty()
+        inserts.is_empty()
+            && deletes.is_empty()
+            && forwarded.is_empty()
+            && absent.is_empty()
+            && behind.is_empty()
     }
 }
 
@@ -178,8 +186,9 @@ pub enum StoreError {
 
 /// Keeps messages until their delivery is proven. All methods may be called at once; `apply` by one caller at a time.
 pub trait Store: Send + Sync + 'static {
-    /// Makes the changes and answers, in the order of the inserts, once they are on disk. Inserting an id that is there already changes nothing and is
-    /// `Stored`. Of events ([`crate::envelope::Kind::is_event`]) to one recipient about one user only the newest, by arrival, is kept; the others
+    /// Makes the changes and answers, in the order of the inserts, once they are on disk. Inserting an id that is there already is `Stored` and
+    /// changes nothing, unless the message has left more domains than the one there ([`Envelope::hops`]): then it takes that one's place, also where the inbox is full, and where that
+    /// one waits for [`WaitReason::Forward`] also for its own reason, and as its own node's. Of events ([`crate::envelope::Kind::is_event`]) to one recipient about one user only the newest, by arrival, is kept; the others
     /// are `Stored` all the same.
     fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>>;
 

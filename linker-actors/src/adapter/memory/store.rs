@@ -64,6 +64,11 @@ fn repeatable(envelope: &Envelope) -> Option<Reference> {
     Some((envelope.from, envelope.to, reference.into()))
 }
 
+/// Whether a node moves what waits for this.
+fn is_moved(reason: WaitReason) -> bool {
+    matches!(reason, WaitReason::Fault | WaitReason::Forward)
+}
+
 impl Rows {
     fn insert(&mut self, insert: Insert, batch: &StoreBatch) -> InsertOutcome {
         let Insert {
@@ -71,7 +76,8 @@ impl Rows {
             reason,
             home,
         } = insert;
-        if self.by_id.contains_key(&envelope.id) {
+        if let Some(&seq) = self.by_id.get(&envelope.id) {
+            self.replace(seq, envelope, reason, home, batch.node.as_ref());
             return InsertOutcome::Stored;
         }
         if let Some(waiting) = self.repeated(&envelope, batch.dedupe_since_ms) {
@@ -89,15 +95,36 @@ impl Rows {
         }
         self.add(Row {
             envelope,
-            owner: batch
-                .node
-                .clone()
-                .filter(|_| matches!(reason, WaitReason::Fault | WaitReason::Forward)),
+            owner: batch.node.clone().filter(|_| is_moved(reason)),
             home: home.filter(|_| reason == WaitReason::Forward),
             reason,
             stored_ms: batch.now_ms,
         });
         InsertOutcome::Stored
+    }
+
+    /// The same message stands in this row: where it has come farther since, that is the one to keep.
+    fn replace(
+        &mut self,
+        seq: u64,
+        envelope: Arc<Envelope>,
+        reason: WaitReason,
+        home: Option<DomainName>,
+        node: Option<&NodeInstance>,
+    ) {
+        let Some(row) = self.rows.get_mut(&seq) else {
+            return;
+        };
+        if row.envelope.hops() >= envelope.hops() {
+            return;
+        }
+        row.envelope = envelope;
+        if row.reason == WaitReason::Forward {
+            self.wait_for(seq, reason, home.filter(|_| reason == WaitReason::Forward));
+            if let Some(row) = self.rows.get_mut(&seq) {
+                row.owner = node.cloned().filter(|_| is_moved(reason));
+            }
+        }
     }
 
     fn repeated(&self, envelope: &Envelope, since_ms: u64) -> Option<MessageId> {
@@ -199,6 +226,16 @@ impl Rows {
         }
         for id in &batch.deletes {
             if let Some(&seq) = self.by_id.get(id) {
+                self.remove(seq);
+            }
+        }
+        for (id, within) in &batch.forwarded {
+            if let Some(&seq) = self.by_id.get(id)
+                && self
+                    .rows
+                    .get(&seq)
+                    .is_some_and(|row| row.envelope.hops() <= *within)
+            {
                 self.remove(seq);
             }
         }

@@ -11,18 +11,18 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use uuid::Uuid;
 
 use super::row::{DedupeKey, append_body, id_of, stripe_of, uuid_of};
-use crate::adapter::sql::code::{class_of, int, reason_of};
+use crate::adapter::sql::code::{by_hops, class_of, hops_of, int, reason_of};
 use crate::adapter::sql::inbox_counts::InboxCounts;
 use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
 
 /// Advisory locks of this adapter have this first number: "LNKR".
 const STRIPE_LOCKS: i32 = 0x4c4e_4b52;
 
-/// Ids that are there; for hashes the newest row that arrived since; for recipients how many of their rows count.
+/// Ids that are there, and how many domains they have left; for hashes the newest row that arrived since; for recipients how many of their rows count.
 /// `seq + 0`, lest the newest be looked for by walking backwards through everything.
 /// `stored_ms + 0`, lest all that arrived since be gathered for every hash that is found.
 pub(super) const LOOK_UP: &str = "\
-    SELECT 1 AS what, m.id, NULL::int8 AS n, NULL::int8 AS counted FROM linker_message AS m WHERE m.id = ANY($1::uuid[]) \
+    SELECT 1 AS what, m.id, NULL::int8 AS n, m.hops::int8 AS counted FROM linker_message AS m WHERE m.id = ANY($1::uuid[]) \
     UNION ALL \
     SELECT 2, newest.id, asked.n, NULL FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (dedupe, n) \
     CROSS JOIN LATERAL (SELECT m.id FROM linker_message AS m WHERE m.dedupe = asked.dedupe AND m.stored_ms + 0 >= $3 \
@@ -37,20 +37,29 @@ pub(super) const REMOVE_EVENTS: &str = "DELETE FROM linker_message AS m WHERE m.
     CROSS JOIN LATERAL (SELECT id FROM linker_message \
                         WHERE recipient = asked.recipient AND sender = asked.sender AND class = 3 LIMIT 1) AS e))";
 
-/// In the order of the arrays, as sequence numbers go.
+/// In the order of the arrays, as sequence numbers go. What is there already stays, unless its message has come farther since: another node may just be
+/// removing what it has sent on.
 const ADD: &str = "\
-    INSERT INTO linker_message (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body) \
+    INSERT INTO linker_message AS m (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body, hops) \
     SELECT id, recipient, sender, class, reason, CASE WHEN reason IN (3, 4) THEN $9 END, CASE reason WHEN 4 THEN home END, \
-           $10, dedupe, cost, body \
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[], $11::text[]) \
-    WITH ORDINALITY AS given (id, recipient, sender, class, reason, dedupe, cost, body, home, place) ORDER BY place \
-    ON CONFLICT (id) DO NOTHING";
+           $10, dedupe, cost, body, hops \
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[], $11::text[], $12::int2[]) \
+    WITH ORDINALITY AS given (id, recipient, sender, class, reason, dedupe, cost, body, home, hops, place) ORDER BY place \
+    ON CONFLICT (id) DO UPDATE SET body = excluded.body, hops = excluded.hops, \
+    reason = CASE m.reason WHEN 4 THEN excluded.reason ELSE m.reason END, \
+    owner = CASE m.reason WHEN 4 THEN excluded.owner ELSE m.owner END, \
+    home = CASE m.reason WHEN 4 THEN excluded.home ELSE m.home END \
+    WHERE m.hops < excluded.hops";
 
 pub(super) const LET_GO: &str = "UPDATE linker_message SET reason = 1, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
 
 pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE linker_message SET reason = 2, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 2";
 
 pub(super) const REMOVE_IDS: &str = "DELETE FROM linker_message WHERE id = ANY($1::uuid[])";
+
+/// Of messages that another domain has, which had left so many domains.
+pub(super) const REMOVE_FORWARDED: &str =
+    "DELETE FROM linker_message WHERE id = ANY($1::uuid[]) AND hops <= $2";
 
 /// Begins the transaction, and locks the recipients' stripes, in the same order as everybody else.
 pub(super) async fn begin(connection: &mut PgConnection, batch: &StoreBatch) -> sqlx::Result<()> {
@@ -94,7 +103,9 @@ pub(super) async fn write(
         let known = look_up(connection, memory, batch).await?;
         let plan = plan::decide(batch, known);
         supersede(connection, &plan).await?;
-        add(connection, memory, batch, &plan.rows).await?;
+        let farther = plan.farther.iter().map(|(_, insert)| insert);
+        let rows: Vec<&Insert> = plan.rows.iter().chain(farther).map(|row| &**row).collect();
+        add(connection, memory, batch, &rows).await?;
         outcomes = plan.outcomes;
         added = plan.added;
     }
@@ -113,6 +124,14 @@ pub(super) async fn write(
         )
         .await?;
     }
+    for (hops, ids) in by_hops(&batch.forwarded) {
+        let ids = sorted(ids.iter().map(uuid_of).collect());
+        sqlx::query(REMOVE_FORWARDED)
+            .bind(ids)
+            .bind(i16::from(hops))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok((outcomes, added))
 }
 
@@ -120,12 +139,16 @@ pub(super) async fn write(
 pub(super) async fn change(
     connection: &mut PgConnection,
     sql: &'static str,
-    mut ids: Vec<Uuid>,
+    ids: Vec<Uuid>,
 ) -> sqlx::Result<()> {
+    sqlx::query(sql).bind(sorted(ids)).execute(connection).await?;
+    Ok(())
+}
+
+fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
     ids.sort_unstable();
     ids.dedup();
-    sqlx::query(sql).bind(ids).execute(connection).await?;
-    Ok(())
+    ids
 }
 
 async fn look_up<'b>(
@@ -151,7 +174,11 @@ async fn look_up<'b>(
     for row in rows {
         match row.try_get::<i32, _>(0)? {
             1 => {
-                let existing = Existing { seq: 0, waits: true };
+                let existing = Existing {
+                    seq: 0,
+                    waits: true,
+                    hops: hops_of(row.try_get(3)?),
+                };
                 known.ids.insert(id_of(row.try_get(1)?), existing);
             }
             2 => {
@@ -281,6 +308,11 @@ async fn add(
         .bind(
             rows.iter()
                 .map(|insert| insert.home.as_ref().map(ToString::to_string))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            envelopes()
+                .map(|envelope| i16::from(envelope.hops()))
                 .collect::<Vec<_>>(),
         )
         .execute(connection)

@@ -18,6 +18,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/postgres/0002_home.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/postgres/0003_hops.sql"
+    )),
 ];
 
 /// The schema this code works with.

@@ -198,7 +198,7 @@ enum Transacted {
 
 /// The statement that does all a batch asks for, if one does.
 fn only_change(batch: &StoreBatch) -> Option<(&'static str, Vec<uuid::Uuid>)> {
-    if !batch.inserts.is_empty() || !batch.behind.is_empty() {
+    if !batch.inserts.is_empty() || !batch.behind.is_empty() || !batch.forwarded.is_empty() {
         return None;
     }
     let (sql, ids) = match (&batch.absent[..], &batch.deletes[..]) {

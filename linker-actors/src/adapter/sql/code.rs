@@ -1,6 +1,9 @@
 //! Numbers that stand in rows: never to be changed.
 
+use std::collections::BTreeMap;
+
 use linker_core::envelope::Kind;
+use linker_core::id::MessageId;
 use linker_core::port::WaitReason;
 
 /// What counts towards the inbox limit.
@@ -40,4 +43,18 @@ pub(in crate::adapter) fn reason_in(code: i64) -> WaitReason {
 /// SQL's integers are signed; no time, size or sequence number gets near the end of them.
 pub(in crate::adapter) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// How many domains a row's message has left; what is more than there can be is as much as there can be.
+pub(in crate::adapter) fn hops_of(column: i64) -> u8 {
+    u8::try_from(column).unwrap_or(u8::MAX)
+}
+
+/// Rows to remove, by how many domains their messages had left: a statement for each number, of which there are few.
+pub(in crate::adapter) fn by_hops(forwarded: &[(MessageId, u8)]) -> BTreeMap<u8, Vec<MessageId>> {
+    let mut by_hops: BTreeMap<u8, Vec<MessageId>> = BTreeMap::new();
+    for (id, hops) in forwarded {
+        by_hops.entry(*hops).or_default().push(*id);
+    }
+    by_hops
 }

@@ -1,10 +1,12 @@
 //! What a batch comes to, decided in memory from what was looked up for it: no statement runs here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use linker_core::envelope::Envelope;
 use linker_core::id::{MessageId, UserId};
-use linker_core::port::{Insert, InsertOutcome, StoreBatch};
+use linker_core::port::{Insert, InsertOutcome, StoreBatch, WaitReason};
 
 /// Sender, recipient and reference.
 pub(in crate::adapter) type Repeatable<'b> = (UserId, UserId, &'b str);
@@ -15,6 +17,8 @@ pub(in crate::adapter) struct Existing {
     pub(in crate::adapter) seq: i64,
     /// False: it was removed, and is only still to be deleted.
     pub(in crate::adapter) waits: bool,
+    /// How many domains its message has left.
+    pub(in crate::adapter) hops: u8,
 }
 
 /// What the file holds of what the batch is about.
@@ -33,7 +37,9 @@ pub(in crate::adapter) struct Plan<'b> {
     /// One an insert.
     pub(in crate::adapter) outcomes: Vec<InsertOutcome>,
     /// Rows to add, in order.
-    pub(in crate::adapter) rows: Vec<&'b Insert>,
+    pub(in crate::adapter) rows: Vec<Cow<'b, Insert>>,
+    /// Rows that are there, whose messages have come farther since, and where they stand.
+    pub(in crate::adapter) farther: Vec<(i64, Cow<'b, Insert>)>,
     /// Recipient and user told of: the event that waits there goes.
     pub(in crate::adapter) superseded: Vec<(UserId, UserId)>,
     /// Rows to delete for good, because their ids are used again.
@@ -56,10 +62,11 @@ struct Decision<'b, 'k> {
     batch: &'b StoreBatch,
     known: &'k mut Known<'b>,
     /// `None`: superseded by a later event of the batch.
-    slots: Vec<Option<&'b Insert>>,
+    slots: Vec<Option<Cow<'b, Insert>>>,
     ids: HashMap<MessageId, Planned>,
     events: HashMap<(UserId, UserId), Planned>,
     reused: Vec<i64>,
+    farther: Vec<(i64, Cow<'b, Insert>)>,
 }
 
 /// Goes through the inserts as if they came one by one.
@@ -71,6 +78,7 @@ pub(in crate::adapter) fn decide<'b>(batch: &'b StoreBatch, mut known: Known<'b>
         ids: HashMap::new(),
         events: HashMap::new(),
         reused: Vec::new(),
+        farther: Vec::new(),
     };
     let outcomes = batch
         .inserts
@@ -85,6 +93,7 @@ impl<'b> Decision<'b, '_> {
         let envelope = &insert.envelope;
         let superseded = envelope.kind.is_event() && self.events.contains_key(&event_of(envelope));
         if self.ids.contains_key(&envelope.id) || (self.waits(&envelope.id) && !superseded) {
+            self.come_farther(insert);
             return InsertOutcome::Stored;
         }
         let repeatable = repeatable_of(envelope);
@@ -107,6 +116,25 @@ impl<'b> Decision<'b, '_> {
         InsertOutcome::Stored
     }
 
+    /// The message is there, or planned, already.
+    fn come_farther(&mut self, insert: &'b Insert) {
+        let (id, hops) = (insert.envelope.id, insert.envelope.hops());
+        if let Some(planned) = self.ids.get(&id) {
+            let slot = self.slots[planned.slot].as_mut();
+            if let Some(former) = slot.filter(|former| former.envelope.hops() < hops) {
+                replace(former, insert);
+            }
+        } else if let Some(existing) = self.known.ids.get_mut(&id)
+            && existing.hops < hops
+        {
+            existing.hops = hops;
+            match self.farther.iter_mut().find(|(_, of)| of.envelope.id == id) {
+                Some((_, former)) => replace(former, insert),
+                None => self.farther.push((existing.seq, Cow::Borrowed(insert))),
+            }
+        }
+    }
+
     fn waits(&self, id: &MessageId) -> bool {
         self.known.ids.get(id).is_some_and(|existing| existing.waits)
     }
@@ -126,7 +154,7 @@ impl<'b> Decision<'b, '_> {
             self.ids.remove(&older.envelope.id);
         }
         self.ids.insert(envelope.id, planned);
-        self.slots.push(Some(insert));
+        self.slots.push(Some(Cow::Borrowed(insert)));
     }
 
     fn into_plan(mut self, outcomes: Vec<InsertOutcome>) -> Plan<'b> {
@@ -136,7 +164,13 @@ impl<'b> Decision<'b, '_> {
                 self.slots[planned.slot] = None;
             }
         }
-        let rows: Vec<&Insert> = self.slots.into_iter().flatten().collect();
+        for (id, within) in &self.batch.forwarded {
+            if let Some(planned) = self.ids.get(id) {
+                let slot = &mut self.slots[planned.slot];
+                *slot = slot.take().filter(|insert| insert.envelope.hops() > *within);
+            }
+        }
+        let rows: Vec<Cow<'b, Insert>> = self.slots.into_iter().flatten().collect();
         let mut added: HashMap<UserId, u64> = HashMap::new();
         for insert in rows.iter().filter(|insert| insert.envelope.kind.counts()) {
             *added.entry(insert.envelope.to).or_default() += 1;
@@ -146,8 +180,18 @@ impl<'b> Decision<'b, '_> {
             rows,
             superseded: self.events.into_keys().collect(),
             reused: self.reused,
+            farther: self.farther,
             added,
         }
+    }
+}
+
+/// The same message has come farther: it waits for what the former one waits for, unless that was on its way.
+fn replace<'b>(former: &mut Cow<'b, Insert>, insert: &'b Insert) {
+    if former.reason == WaitReason::Forward {
+        *former = Cow::Borrowed(insert);
+    } else {
+        former.to_mut().envelope = Arc::clone(&insert.envelope);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The statements of one batch, inside the transaction of whoever calls.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
@@ -12,11 +13,11 @@ use sqlx::{AssertSqlSafe, Row};
 use super::recent::RecentReferences;
 use super::row::{body_of, envelope_of, json_homes, json_ids, json_ints, json_pairs, json_users};
 use super::writer::Memory;
-use crate::adapter::sql::code::{CLASS_COUNTED, class_of, int, reason_of};
+use crate::adapter::sql::code::{CLASS_COUNTED, by_hops, class_of, hops_of, int, reason_of};
 use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
 
-/// Which rows have these ids, and whether they wait.
-pub(super) const FIND_IDS: &str = "SELECT m.id, m.seq, r.seq IS NULL FROM json_each(?1) AS asked \
+/// Which rows have these ids, whether they wait, and how many domains they have left.
+pub(super) const FIND_IDS: &str = "SELECT m.id, m.seq, r.seq IS NULL, m.hops FROM json_each(?1) AS asked \
      CROSS JOIN message AS m ON m.id = unhex(asked.value) LEFT JOIN removed AS r ON r.seq = m.seq";
 
 /// Rows of these recipients with these hashes that arrived since, oldest first.
@@ -55,15 +56,26 @@ pub(super) const REMOVE_IDS: &str = "DELETE FROM inbox WHERE (recipient, seq) IN
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value)) \
      RETURNING recipient, class";
 
+/// Of messages that another domain has, which had left so many domains.
+pub(super) const REMOVE_FORWARDED: &str = "DELETE FROM inbox WHERE (recipient, seq) IN \
+     (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value) WHERE m.hops <= ?2) \
+     RETURNING recipient, class";
+
+/// A message that has come farther than the one in the row.
+pub(super) const REPLACE_BODY: &str = "UPDATE message SET body = ?2, hops = ?3 WHERE seq = ?1";
+
+pub(super) const REPLACE_REASON: &str = "UPDATE inbox SET reason = ?3, owner = CASE WHEN ?3 IN (3, 4) THEN ?4 END, home = CASE ?3 WHEN 4 THEN ?5 END \
+     WHERE recipient = ?1 AND seq = ?2 AND reason = 4";
+
 /// References taken into memory when the file is opened; should more have arrived within the window, the older ones are looked up.
 const RECENT_MAX: i64 = 1_000_000;
 
 /// `INSERT`s of fixed sizes, largest first: each is prepared once, and a thousand rows take ten of them.
 static ADD_ROWS: LazyLock<[(usize, Arc<str>); 5]> = LazyLock::new(|| {
     [256, 64, 16, 4, 1].map(|rows| {
-        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
         let sql = format!(
-            "INSERT INTO message (seq, id, recipient, sender, class, reason, stored_ms, dedupe, body) VALUES {values}"
+            "INSERT INTO message (seq, id, recipient, sender, class, reason, stored_ms, dedupe, body, hops) VALUES {values}"
         );
         (rows, sql.into())
     })
@@ -96,6 +108,7 @@ pub(super) async fn write(
         written.left += supersede(connection, &plan).await?;
         written.deleted += plan.reused.len() as i64;
         add(connection, memory, batch, &plan.rows).await?;
+        replace(connection, batch, &plan.farther).await?;
         written.entered += plan.rows.len() as i64;
         written.outcomes = plan.outcomes;
         written.added = plan.added;
@@ -109,7 +122,14 @@ pub(super) async fn write(
         }
     }
     if !batch.deletes.is_empty() {
-        remove(connection, &batch.deletes, &mut written).await?;
+        let query = sqlx::query(REMOVE_IDS).bind(json_ids(&batch.deletes));
+        note_removed(&query.fetch_all(&mut *connection).await?, &mut written)?;
+    }
+    for (hops, ids) in by_hops(&batch.forwarded) {
+        let query = sqlx::query(REMOVE_FORWARDED)
+            .bind(json_ids(&ids))
+            .bind(i64::from(hops));
+        note_removed(&query.fetch_all(&mut *connection).await?, &mut written)?;
     }
     Ok(written)
 }
@@ -167,6 +187,7 @@ async fn find_ids<'b>(
         let existing = Existing {
             seq: row.try_get(1)?,
             waits: row.try_get(2)?,
+            hops: hops_of(row.try_get(3)?),
         };
         found.insert(MessageId::from_bytes(id), existing);
     }
@@ -272,7 +293,7 @@ async fn add(
     connection: &mut SqliteConnection,
     memory: &mut Memory,
     batch: &StoreBatch,
-    rows: &[&Insert],
+    rows: &[Cow<'_, Insert>],
 ) -> sqlx::Result<()> {
     let first_seq = memory.newest_seq + 1;
     let mut rest = rows;
@@ -295,7 +316,8 @@ async fn add(
                     .bind(reason_of(insert.reason))
                     .bind(int(batch.now_ms))
                     .bind(hash)
-                    .bind(body_of(envelope));
+                    .bind(body_of(envelope))
+                    .bind(i64::from(envelope.hops()));
             }
             query.execute(&mut *connection).await?;
             rest = later;
@@ -312,19 +334,37 @@ async fn add(
     Ok(())
 }
 
-async fn remove(
+/// One row at a time: messages hardly ever come back while they are still here.
+async fn replace(
     connection: &mut SqliteConnection,
-    ids: &[MessageId],
-    written: &mut Written,
+    batch: &StoreBatch,
+    farther: &[(i64, Cow<'_, Insert>)],
 ) -> sqlx::Result<()> {
-    let rows = sqlx::query(REMOVE_IDS)
-        .bind(json_ids(ids))
-        .fetch_all(connection)
-        .await?;
+    for (seq, insert) in farther {
+        let envelope = &insert.envelope;
+        sqlx::query(REPLACE_BODY)
+            .bind(seq)
+            .bind(body_of(envelope))
+            .bind(i64::from(envelope.hops()))
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(REPLACE_REASON)
+            .bind(envelope.to.to_string())
+            .bind(seq)
+            .bind(reason_of(insert.reason))
+            .bind(batch.node.as_ref().map(ToString::to_string))
+            .bind(insert.home.as_ref().map(ToString::to_string))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn note_removed(rows: &[SqliteRow], written: &mut Written) -> sqlx::Result<()> {
     written.left += rows.len() as i64;
     for row in rows {
         if row.try_get::<i64, _>(1)? == i64::from(CLASS_COUNTED) {
-            *written.subtracted.entry(user_in(&row, 0)?).or_default() += 1;
+            *written.subtracted.entry(user_in(row, 0)?).or_default() += 1;
         }
     }
     Ok(())

@@ -20,6 +20,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/sqlite/0003_home.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/sqlite/0004_hops.sql"
+    )),
 ];
 
 /// The schema this code works with.

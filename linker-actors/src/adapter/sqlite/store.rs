@@ -100,7 +100,9 @@ impl Store for SqliteStore {
             if failed {
                 writer.make_room().await;
             } else {
-                writer.sweep_surplus(batch.deletes.len()).await;
+                writer
+                    .sweep_surplus(batch.deletes.len() + batch.forwarded.len())
+                    .await;
             }
         }))
     }

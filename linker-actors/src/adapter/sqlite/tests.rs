@@ -9,13 +9,16 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use super::{OpenOptions, SqliteStore, batch, forwarding, housekeeping, read, taking};
 
 /// Every statement that looks for rows, with the parameters it takes.
-const STATEMENTS: [(&str, &str, usize); 22] = [
+const STATEMENTS: [(&str, &str, usize); 25] = [
     ("find ids", batch::FIND_IDS, 1),
     ("find references", batch::FIND_REFERENCES, 3),
     ("recent references", batch::RECENT_REFERENCES, 2),
     ("count what counts", batch::COUNT_COUNTED, 1),
     ("remove events", batch::REMOVE_EVENTS, 1),
     ("remove ids", batch::REMOVE_IDS, 1),
+    ("remove forwarded", batch::REMOVE_FORWARDED, 2),
+    ("replace bodies", batch::REPLACE_BODY, 3),
+    ("replace reasons", batch::REPLACE_REASON, 5),
     ("remove the expired", housekeeping::REMOVE_SEQS, 1),
     ("find the expired", housekeeping::FIND_EXPIRED, 2),
     ("delete removed rows", housekeeping::DELETE_REMOVED, 1),

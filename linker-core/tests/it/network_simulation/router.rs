@@ -61,7 +61,9 @@ impl World {
                     replaces,
                 });
             }
-            CustodyEffect::Delete { user, id } => self.node().ops.push(StoreOp::Delete { user, id }),
+            CustodyEffect::Delete { user, id, forwarded } => {
+                self.node().ops.push(StoreOp::Delete { user, id, forwarded })
+            }
             CustodyEffect::Absent { id } => self.node().ops.push(StoreOp::Absent(id)),
             CustodyEffect::Settled {
                 origin,

@@ -39,6 +39,14 @@ impl ModelStore {
             self.rows
                 .retain(|_, row| !batch.deletes.contains(&row.envelope.id));
         }
+        if !batch.forwarded.is_empty() {
+            let is_gone = |row: &Row| {
+                let hops = row.envelope.hops();
+                let of = |(id, within): &(MessageId, u8)| *id == row.envelope.id && hops <= *within;
+                batch.forwarded.iter().any(of)
+            };
+            self.rows.retain(|_, row| !is_gone(row));
+        }
         outcomes
     }
 
@@ -48,7 +56,14 @@ impl ModelStore {
             reason,
             home,
         } = insert;
-        if self.rows.values().any(|row| row.envelope.id == envelope.id) {
+        if let Some(row) = self.rows.values_mut().find(|row| row.envelope.id == envelope.id) {
+            if row.envelope.hops() < envelope.hops() {
+                row.envelope = Arc::clone(envelope);
+                if row.reason == WaitReason::Forward {
+                    row.reason = *reason;
+                    row.home.clone_from(home);
+                }
+            }
             return InsertOutcome::Stored;
         }
         let same = |row: &&Row| {
@@ -125,6 +140,7 @@ pub(crate) enum StoreOp {
     Delete {
         user: UserId,
         id: MessageId,
+        forwarded: Option<u8>,
     },
     Absent(MessageId),
 }
@@ -133,7 +149,7 @@ pub(crate) enum StoreOp {
 #[derive(Default, Clone)]
 pub(crate) struct Taken {
     pub(crate) tickets: Vec<Ticket>,
-    pub(crate) deleted: Vec<(UserId, MessageId)>,
+    pub(crate) deleted: Vec<(UserId, MessageId, Option<u8>)>,
     pub(crate) batch: StoreBatch,
 }
 
@@ -143,7 +159,7 @@ pub(crate) struct Queue {
     inserts: BTreeMap<u64, (Ticket, Insert, Option<MessageId>)>,
     by_id: HashMap<MessageId, u64>,
     next: u64,
-    deletes: Vec<(UserId, MessageId)>,
+    deletes: Vec<(UserId, MessageId, Option<u8>)>,
     absent: Vec<MessageId>,
 }
 
@@ -153,7 +169,7 @@ impl Queue {
     }
 
     /// Answers the row that need not be written after all, if this delete found it waiting.
-    pub(crate) fn push(&mut self, op: StoreOp) -> Option<(UserId, MessageId)> {
+    pub(crate) fn push(&mut self, op: StoreOp) -> Option<(UserId, MessageId, Option<u8>)> {
         match op {
             StoreOp::Insert {
                 ticket,
@@ -164,12 +180,19 @@ impl Queue {
                 self.inserts.insert(self.next, (ticket, insert, replaces));
                 self.next += 1;
             }
-            StoreOp::Delete { user, id } => {
-                let place = self.by_id.remove(&id);
-                if place.and_then(|place| self.inserts.remove(&place)).is_some() {
-                    return Some((user, id));
+            StoreOp::Delete { user, id, forwarded } => {
+                let goes = |(_, insert, _): &(Ticket, Insert, Option<MessageId>)| {
+                    forwarded.is_none_or(|within| insert.envelope.hops() <= within)
+                };
+                let place = self.by_id.get(&id).copied();
+                let place = place.filter(|place| self.inserts.get(place).is_some_and(goes));
+                if let Some((_, insert, _)) = place.and_then(|place| self.inserts.remove(&place)) {
+                    self.by_id.remove(&id);
+                    if insert.envelope.hops() == 0 {
+                        return Some((user, id, forwarded));
+                    }
                 }
-                self.deletes.push((user, id));
+                self.deletes.push((user, id, forwarded));
             }
             StoreOp::Absent(id) => self.absent.push(id),
         }
@@ -178,7 +201,7 @@ impl Queue {
 
     pub(crate) fn take(&mut self) -> Taken {
         let mut taken = Taken::default();
-        let leaving: BTreeSet<MessageId> = self.deletes.iter().map(|(_, id)| *id).collect();
+        let leaving: BTreeSet<MessageId> = self.deletes.iter().map(|(_, id, _)| *id).collect();
         while let Some(first) = self.inserts.first_entry() {
             if leaving.contains(&first.get().1.envelope.id) {
                 break;
@@ -188,11 +211,17 @@ impl Queue {
             taken.tickets.push(ticket);
             taken
                 .deleted
-                .extend(replaces.map(|id| (insert.envelope.from, id)));
+                .extend(replaces.map(|id| (insert.envelope.from, id, None)));
+            taken.batch.deletes.extend(replaces);
             taken.batch.inserts.push(insert);
         }
-        taken.deleted.append(&mut self.deletes);
-        taken.batch.deletes = taken.deleted.iter().map(|(_, id)| *id).collect();
+        for (user, id, forwarded) in std::mem::take(&mut self.deletes) {
+            taken.deleted.push((user, id, forwarded));
+            match forwarded {
+                None => taken.batch.deletes.push(id),
+                Some(within) => taken.batch.forwarded.push((id, within)),
+            }
+        }
         taken.batch.absent = std::mem::take(&mut self.absent);
         taken
     }

@@ -17,8 +17,8 @@ impl World {
         let now = self.now;
         let node = self.node();
         for op in ops {
-            if let Some((user, id)) = node.writer.queue.push(op) {
-                node.shared.claims().deleted(user, id, now);
+            if let Some((user, id, forwarded)) = node.writer.queue.push(op) {
+                node.shared.claims().deleted(user, id, forwarded, now);
             }
         }
         self.commit_next();
@@ -88,8 +88,8 @@ impl World {
         let Some(taken) = node.writer.in_flight.take() else {
             return;
         };
-        for (user, id) in taken.deleted {
-            node.shared.claims().deleted(user, id, now);
+        for (user, id, forwarded) in taken.deleted {
+            node.shared.claims().deleted(user, id, forwarded, now);
         }
         if !taken.tickets.is_empty() {
             self.mail(Mail::Stored(taken.tickets.into_iter().zip(outcomes).collect()));

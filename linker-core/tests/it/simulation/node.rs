@@ -219,7 +219,7 @@ impl Sim {
                     };
                     let (node, ticket) = (&mut self.nodes[self.at], unwritten.ticket);
                     let mut claims = node.shared.claims();
-                    claims.deleted(unwritten.user, unwritten.id, self.now);
+                    claims.deleted(unwritten.user, unwritten.id, None, self.now);
                     drop(claims);
                     if self.plan.nodes > 1 {
                         if let Some((user, id)) = unwritten.replaced {
@@ -321,7 +321,10 @@ impl Sim {
         self.set_away(false);
         self.nodes[self.at].retry_after = Duration::from_millis(50);
         for (user, id) in taken.deleted {
-            self.nodes[self.at].shared.claims().deleted(user, id, self.now);
+            self.nodes[self.at]
+                .shared
+                .claims()
+                .deleted(user, id, None, self.now);
         }
         outcomes.resize(taken.tickets.len(), InsertOutcome::Stored);
         let mut by_shard: BTreeMap<u16, Vec<_>> = BTreeMap::new();

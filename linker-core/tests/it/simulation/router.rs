@@ -90,7 +90,7 @@ impl Sim {
                     replaces,
                 });
             }
-            CustodyEffect::Delete { user, id } => router.ops.push(StoreOp::Delete { user, id }),
+            CustodyEffect::Delete { user, id, .. } => router.ops.push(StoreOp::Delete { user, id }),
             CustodyEffect::Absent { id } => router.ops.push(StoreOp::Absent { id }),
             CustodyEffect::Behind { ticket, id } => router.ops.push(StoreOp::Behind { ticket, id }),
             CustodyEffect::Tell { node, word } => {

@@ -2,7 +2,7 @@
 
 use super::taking::{all_for, all_take_each_once, take, take_all};
 use super::{STORED, apply, batch, count, delete, everything, ids, insert, page, taken, waiting};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Trail};
 use crate::id::{DomainName, MessageId, NodeInstance};
 use crate::port::{Insert, InsertOutcome, PageFilter, PageRequest, Store, StoreBatch, TakeOver, WaitReason};
 use crate::testkit::sample::{
@@ -286,6 +286,118 @@ pub async fn inserting_again_leaves_a_row_where_it_goes<S: Store + ?Sized>(store
     assert_eq!(take_all(store, all_to(2, 3, &[])).await, []);
     assert_eq!(take_all(store, all_to(1, 3, &[1, 3])).await, []);
     assert_eq!(take_all(store, all_to(1, 3, &[2, 3])).await, [message_id(1)]);
+}
+
+/// Message `n` to user 2 after `hops` domains.
+fn after(hops: usize, n: u64) -> Envelope {
+    let path = (10..).take(hops).map(domain).collect();
+    Envelope {
+        trail: Some(Box::new(Trail { path, after: None })),
+        ..message(n, user(1), user(2))
+    }
+}
+
+/// On its way to domain 1 by `owner`.
+fn on_its_way(owner: u64, envelope: &Envelope) -> StoreBatch {
+    StoreBatch {
+        inserts: vec![Insert {
+            home: Some(domain(1)),
+            ..insert(envelope, WaitReason::Forward)
+        }],
+        node: Some(node(owner)),
+        ..batch(0, &[], &[])
+    }
+}
+
+/// What another domain has taken after so many hops.
+fn sent_on(n: u64, hops: u8) -> StoreBatch {
+    StoreBatch {
+        forwarded: vec![(message_id(n), hops)],
+        ..batch(0, &[], &[])
+    }
+}
+
+/// By whichever node it has come back, and whichever of the two is first.
+pub async fn what_has_come_back_is_not_removed_for_having_been_sent_on<S: Store + ?Sized>(store: &S) {
+    let (out, back) = (after(0, 1), after(2, 1));
+    apply(store, on_its_way(1, &out)).await;
+    assert_eq!(apply(store, on_its_way(2, &back)).await, [STORED]);
+    apply(store, sent_on(1, 0)).await;
+    assert_eq!(*take(store, all_to(1, 2, &[1])).await.rows[0].envelope, back);
+    // The former word again, after a lost answer; and a row of it that was written late.
+    apply(store, sent_on(1, 1)).await;
+    assert_eq!(apply(store, on_its_way(1, &out)).await, [STORED]);
+    apply(store, sent_on(1, 0)).await;
+    assert_eq!(*take(store, all_to(1, 3, &[1])).await.rows[0].envelope, back);
+    apply(store, sent_on(1, 2)).await;
+    assert_eq!(waiting(store, user(2)).await, []);
+    assert_eq!(count(store, user(2), &[]).await, 0);
+    apply(store, on_its_way(1, &after(1, 1))).await;
+    delete(store, &[message_id(1)]).await;
+    assert_eq!(
+        waiting(store, user(2)).await,
+        [],
+        "a proof removes it however far it has come"
+    );
+}
+
+/// Also where one batch has both, and where neither was there before.
+pub async fn what_has_come_back_is_not_removed_in_the_same_batch_either<S: Store + ?Sized>(store: &S) {
+    apply(store, on_its_way(1, &after(0, 1))).await;
+    let mut both = on_its_way(1, &after(2, 1));
+    both.forwarded.push((message_id(1), 0));
+    assert_eq!(apply(store, both).await, [STORED]);
+    assert_eq!(waiting(store, user(2)).await, [message_id(1)]);
+    let mut one = on_its_way(1, &after(0, 2));
+    one.inserts.extend(on_its_way(1, &after(3, 2)).inserts);
+    one.inserts.extend(on_its_way(1, &after(1, 2)).inserts);
+    one.forwarded.push((message_id(2), 2));
+    assert_eq!(apply(store, one).await, [STORED, STORED, STORED]);
+    assert_eq!(waiting(store, user(2)).await, [1, 2].map(message_id));
+    let mut gone = on_its_way(1, &after(1, 3));
+    gone.forwarded
+        .extend([(message_id(3), 1), (message_id(2), 3), (message_id(9), 0)]);
+    assert_eq!(apply(store, gone).await, [STORED]);
+    assert_eq!(waiting(store, user(2)).await, [message_id(1)]);
+    assert_eq!(count(store, user(2), &[]).await, 1);
+}
+
+/// It is the other node's, goes where that one says, keeps its place in the order, and takes no room of its own.
+pub async fn what_has_come_back_takes_the_place_of_what_was_sent_on<S: Store + ?Sized>(store: &S) {
+    apply(store, on_its_way(1, &after(0, 1))).await;
+    apply(store, on_its_way(1, &after(0, 2))).await;
+    let mut back = on_its_way(2, &after(2, 1));
+    back.inserts[0].home = Some(domain(3));
+    back.max_per_user = 2;
+    assert_eq!(apply(store, back).await, [STORED]);
+    assert_eq!(waiting(store, user(2)).await, [1, 2].map(message_id));
+    assert_eq!(take_all(store, all_to(1, 4, &[2])).await, [message_id(2)]);
+    assert_eq!(take_all(store, all_to(3, 4, &[2])).await, []);
+    assert_eq!(backlog(store, &[2]).await, [(domain(1), 1)]);
+    assert_eq!(take_all(store, all_to(3, 4, &[])).await, [message_id(1)]);
+    let mut home = on_its_way(3, &after(4, 1));
+    home.inserts[0] = insert(&after(4, 1), WaitReason::Fault);
+    apply(store, home).await;
+    assert_eq!(take_all(store, all_to(3, 5, &[])).await, []);
+    assert_eq!(take_all(store, all_for(5, &[3])).await, []);
+    assert_eq!(take_all(store, all_for(5, &[])).await, [message_id(1)]);
+}
+
+/// Its recipient lives here: it stays where it is found.
+pub async fn what_comes_a_longer_way_leaves_a_row_that_waits_for_its_recipient<S: Store + ?Sized>(store: &S) {
+    let of = |owner, hops, reason| StoreBatch {
+        inserts: vec![insert(&after(hops, 1), reason)],
+        ..on_its_way(owner, &after(hops, 1))
+    };
+    for reason in [WaitReason::Absent, WaitReason::Behind, WaitReason::Fault] {
+        apply(store, of(1, 1, reason)).await;
+        assert_eq!(apply(store, of(2, 3, WaitReason::Fault)).await, [STORED]);
+        let told = page(store, everything(user(2))).await;
+        assert_eq!(told.rows[0].reason, reason);
+        apply(store, sent_on(1, 2)).await;
+        assert_eq!(count(store, user(2), &[]).await, 1);
+        delete(store, &[message_id(1)]).await;
+    }
 }
 
 /// By domain, without those of the spared; what is nobody's nobody can spare.

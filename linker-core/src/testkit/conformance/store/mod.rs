@@ -91,6 +91,10 @@ macro_rules! store_conformance {
             what_is_handed_over_is_in_the_pages_of_its_recipient
             what_is_handed_over_is_counted_and_recognised
             inserting_again_leaves_a_row_where_it_goes
+            what_has_come_back_is_not_removed_for_having_been_sent_on
+            what_has_come_back_is_not_removed_in_the_same_batch_either
+            what_has_come_back_takes_the_place_of_what_was_sent_on
+            what_comes_a_longer_way_leaves_a_row_that_waits_for_its_recipient
             the_backlog_is_told_by_domain
             recipients_come_in_the_order_of_their_texts
             recipients_are_those_for_whom_something_waits
@@ -134,6 +138,7 @@ fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]) -> StoreB
             .map(|envelope| insert(envelope, WaitReason::Absent))
             .collect(),
         deletes: deletes.to_vec(),
+        forwarded: Vec::new(),
         absent: Vec::new(),
         behind: Vec::new(),
         node: None,
