@@ -119,6 +119,8 @@ impl Feature {
 pub(crate) enum To {
     /// A random other client.
     Other,
+    /// A random client at another address (--other-url).
+    Elsewhere,
     Itself,
 }
 

@@ -76,6 +76,13 @@ impl Bench<'_> {
                 "writing to others takes two connections a thread".to_owned(),
             ));
         }
+        let addresses = 1 + self.common.other_url.len() as u32;
+        let elsewhere = arguments.to == To::Elsewhere && !to_itself;
+        if elsewhere && (addresses < 2 || arguments.connections < addresses * self.common.threads) {
+            return Err(LoadError::Usage(
+                "writing to clients at another address takes an --other-url, and a connection a thread to each".to_owned(),
+            ));
+        }
         let shape = MessageShape {
             feature,
             size: arguments.size as usize,
@@ -88,10 +95,10 @@ impl Bench<'_> {
             absent_ids: Vec::new(),
             login_options: "",
             pacing,
-            recipients: if to_itself {
-                Recipients::Itself
-            } else {
-                Recipients::Other
+            recipients: match arguments.to {
+                _ if to_itself => Recipients::Itself,
+                To::Elsewhere => Recipients::Elsewhere { addresses },
+                To::Other | To::Itself => Recipients::Other,
             },
             goal: if confirm {
                 Goal::ArrivalAndAnswer

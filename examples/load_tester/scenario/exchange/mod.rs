@@ -104,6 +104,12 @@ impl Exchange {
                     other
                 }
             }
+            Recipients::Elsewhere { addresses } => {
+                // Client `i` is at address `i % addresses`.
+                let further = 1 + self.random.below(addresses.saturating_sub(1).max(1));
+                let address = (sender % addresses + further) % addresses;
+                address + addresses * self.random.below((count / addresses).max(1))
+            }
             Recipients::Absent { count: share } => {
                 let turn = self.sent_by(sender) % share.max(1);
                 turn * count + sender
@@ -114,7 +120,7 @@ impl Exchange {
     fn recipient_id(&self, recipient: u32) -> &str {
         let ids = match self.plan.recipients {
             Recipients::Absent { .. } => &self.plan.absent_ids,
-            Recipients::Itself | Recipients::Other => &self.plan.user_ids,
+            Recipients::Itself | Recipients::Other | Recipients::Elsewhere { .. } => &self.plan.user_ids,
         };
         ids.get(recipient as usize).map_or("", String::as_str)
     }

@@ -18,6 +18,10 @@ pub(crate) enum Recipients {
     Itself,
     /// A random other client of the same thread.
     Other,
+    /// A random client of the same thread at another of so many addresses.
+    Elsewhere {
+        addresses: u32,
+    },
     /// Its own share of the absent users, in turn: `count` for each sender.
     Absent {
         count: u32,
