@@ -163,4 +163,37 @@ fn describe() {
         "linker_actor_panics_total",
         "Panics caught at an actor's boundary"
     );
+    describe_between_nodes();
+    describe_between_domains();
+}
+
+fn describe_between_nodes() {
+    describe_histogram!("linker_bus_batch_size", "Frames of one payload to another node");
+    describe_counter!(
+        "linker_bus_overrun_total",
+        "Payloads of other nodes that came faster than they were read, and were dropped"
+    );
+    describe_counter!(
+        "linker_bus_undecodable_total",
+        "Payloads of other nodes and domains that could not be read"
+    );
+    describe_counter!(
+        "linker_bus_restarts_total",
+        "Times that another node had missed something and was sent it again"
+    );
+}
+
+fn describe_between_domains() {
+    describe_gauge!(
+        "linker_link_up",
+        "1 while the link to a neighbouring domain can be used"
+    );
+    describe_gauge!(
+        "linker_link_backlog",
+        "Messages of this domain that wait in the store for a neighbouring domain"
+    );
+    describe_counter!(
+        "linker_ingress_overrun_total",
+        "Payloads of other domains, none of them RELIABLE, that came faster than they were read, and were dropped"
+    );
 }

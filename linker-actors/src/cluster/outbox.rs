@@ -42,8 +42,14 @@ struct State {
     writer: BatchWriter,
     /// The last message, as long as others of its group may follow.
     group: Option<GroupDelivery>,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Batch>,
     ready_bytes: usize,
+}
+
+/// One payload.
+struct Batch {
+    payload: Bytes,
+    frames: usize,
 }
 
 impl State {
@@ -60,20 +66,28 @@ impl State {
     fn write(&mut self, frame: &BusFrame) {
         self.writer.push(frame);
         if self.writer.len() >= BATCH_BYTES {
-            let batch = self.writer.take();
-            self.ready_bytes += batch.len();
-            self.ready.push_back(batch);
+            self.complete();
         }
     }
 
-    fn next(&mut self) -> Option<Bytes> {
+    fn next(&mut self) -> Option<Batch> {
         self.close_group();
-        if let Some(batch) = self.ready.pop_front() {
-            self.ready_bytes -= batch.len();
-            return Some(batch);
+        if self.ready.is_empty() {
+            self.complete();
         }
-        let batch = self.writer.take();
-        (!batch.is_empty()).then_some(batch)
+        let batch = self.ready.pop_front()?;
+        self.ready_bytes -= batch.payload.len();
+        Some(batch)
+    }
+
+    /// What is collected so far is a batch.
+    fn complete(&mut self) {
+        let frames = self.writer.frames();
+        let payload = self.writer.take();
+        if frames > 0 {
+            self.ready_bytes += payload.len();
+            self.ready.push_back(Batch { payload, frames });
+        }
     }
 
     fn clear(&mut self) {
@@ -86,11 +100,7 @@ impl State {
     /// What is collected so far belongs to the epoch that ends.
     fn begin_epoch(&mut self) {
         self.close_group();
-        let batch = self.writer.take();
-        if !batch.is_empty() {
-            self.ready_bytes += batch.len();
-            self.ready.push_back(batch);
-        }
+        self.complete();
         self.epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
         self.writer.begin_epoch(self.epoch);
     }
@@ -198,8 +208,8 @@ impl Outbox {
         while !self.closed.load(Ordering::Acquire) {
             while under_way.len() < UNDER_WAY_MAX {
                 let Some(batch) = self.state().next() else { break };
-                metrics::histogram!("linker_bus_batch_size").record(batch.len() as f64);
-                under_way.push_back(bus.send(to.clone(), batch));
+                metrics::histogram!("linker_bus_batch_size").record(batch.frames as f64);
+                under_way.push_back(bus.send(to.clone(), batch.payload));
             }
             let sent = tokio::select! {
                 biased;

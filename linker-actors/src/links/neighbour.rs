@@ -70,6 +70,7 @@ impl LinkWatcher for Watcher {
 
 /// What became of one payload.
 struct Sent {
+    way: LinkWay,
     tickets: Vec<Ticket>,
     bytes: usize,
     at: Instant,
@@ -317,6 +318,7 @@ impl Neighbour {
         loop {
             self.hand_over(&mut pace, &under_way);
             let is_silent = !under_way.is_empty();
+            let held_until = self.outbox().held_until().filter(|_| pace.has_room());
             tokio::select! {
                 Some(sent) = under_way.next() => {
                     if let Some(end) = self.note_sent(node, sent, &mut pace).await {
@@ -324,6 +326,7 @@ impl Neighbour {
                     }
                 }
                 () = self.work.notified(), if pace.has_room() => {}
+                () = until(held_until), if held_until.is_some() => {}
                 _ = probes.tick() => {
                     // A machine that has no time for this task has none for confirmations either.
                     pace.excuse(probed_at.elapsed().saturating_sub(2 * PROBE_EVERY));
@@ -352,7 +355,8 @@ impl Neighbour {
             let next = {
                 let mut outbox = self.outbox();
                 outbox.batch_bytes = pace.batch_bytes(BATCH_BYTES);
-                let next = outbox.next_fast().or_else(|| outbox.next_reliable());
+                let now = Instant::now();
+                let next = outbox.next_fast(now).or_else(|| outbox.next_reliable(now));
                 if let Some(batch) = &next
                     && matches!(batch.way, LinkWay::Reliable(_))
                 {
@@ -377,6 +381,7 @@ impl Neighbour {
         Box::pin(async move {
             Sent {
                 outcome: sending.await,
+                way,
                 tickets,
                 bytes,
                 at,
@@ -393,6 +398,7 @@ impl Neighbour {
             Err(error) => return Some(End::Lost(error.to_string())),
         }
         pace.confirmed(sent.bytes, sent.at, Instant::now());
+        self.outbox().confirmed(sent.way);
         if sent.tickets.is_empty() {
             return None;
         }
@@ -409,6 +415,12 @@ impl Neighbour {
             }
         }
         None
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
     }
 }
 

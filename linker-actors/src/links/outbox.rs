@@ -1,14 +1,16 @@
-//! What waits for one link, slot by slot: collected into batches, which grow while others are under way.
+//! What waits for one link, lane by lane: collected into batches, which grow while others are under way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use linker_core::bus::{BatchWriter, BusFrame};
 use linker_core::custody::Ticket;
 use linker_core::envelope::Envelope;
 use linker_core::id::NodeInstance;
-use linker_core::port::{LINK_SLOTS, LinkWay, slot_of};
+use linker_core::port::{LinkWay, slot_of};
+use tokio::time::Instant;
 
 /// A batch is closed when it has grown to this.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;
@@ -16,6 +18,14 @@ pub(super) const BATCH_BYTES: usize = 64 * 1024;
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same of FAST ones; then they are dropped.
 const FAST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Slots that share one are batched together: a payload costs as much as dozens of messages in it, so few lanes with large batches are cheaper than many with small ones.
+const LANES: u8 = 4;
+/// While a lane has something under way, what comes up for it waits for company: until that is confirmed, a batch is full, or so much time has passed since; twice as much for
+/// each payload more. So a distant neighbour has a few under way, and a busy one large ones.
+const COMPANY: Duration = Duration::from_millis(2);
+/// How often that is doubled at most.
+const DOUBLED_MAX: usize = 6;
 
 /// Some messages on their way to the neighbour.
 pub(super) struct Batch {
@@ -25,20 +35,24 @@ pub(super) struct Batch {
     pub(super) tickets: Vec<Ticket>,
 }
 
-struct Slot {
+struct Lane {
     way: LinkWay,
     writer: BatchWriter,
     tickets: Vec<Ticket>,
     ready: VecDeque<(Bytes, Vec<Ticket>)>,
+    under_way: usize,
+    sent_at: Option<Instant>,
 }
 
-impl Slot {
+impl Lane {
     fn new(me: &NodeInstance, way: LinkWay) -> Self {
         Self {
             way,
             writer: BatchWriter::new(me),
             tickets: Vec::new(),
             ready: VecDeque::new(),
+            under_way: 0,
+            sent_at: None,
         }
     }
 
@@ -54,12 +68,26 @@ impl Slot {
         added
     }
 
-    fn next(&mut self) -> Option<Batch> {
+    /// Until when it waits for company, if it does.
+    fn held_until(&self) -> Option<Instant> {
+        let waits = self.under_way > 0 && self.ready.is_empty() && !self.writer.is_empty();
+        let doubled = self.under_way.saturating_sub(1).min(DOUBLED_MAX);
+        self.sent_at
+            .filter(|_| waits)
+            .map(|at| at + COMPANY * (1 << doubled))
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Batch> {
+        if self.held_until().is_some_and(|until| now < until) {
+            return None;
+        }
         let (payload, tickets) = match self.ready.pop_front() {
             Some(batch) => batch,
             None if self.writer.is_empty() => return None,
             None => (self.writer.take(), std::mem::take(&mut self.tickets)),
         };
+        self.under_way += 1;
+        self.sent_at = Some(now);
         Some(Batch {
             way: self.way,
             payload,
@@ -71,6 +99,8 @@ impl Slot {
         self.writer.take();
         self.tickets.clear();
         self.ready.clear();
+        self.under_way = 0;
+        self.sent_at = None;
     }
 }
 
@@ -78,22 +108,22 @@ impl Slot {
 pub(super) struct Outbox {
     /// Grows when what was handed over may be lost: whoever does not know of it yet hands nothing over.
     pub(super) epoch: u64,
-    reliable: Vec<Slot>,
-    fast: Vec<Slot>,
+    reliable: Vec<Lane>,
+    fast: Vec<Lane>,
     reliable_bytes: usize,
     fast_bytes: usize,
-    /// Whose turn it is: no slot waits for ever.
+    /// Whose turn it is: no lane waits for ever.
     turn: usize,
     pub(super) batch_bytes: usize,
 }
 
 impl Outbox {
     pub(super) fn new(me: &NodeInstance) -> Self {
-        let slots = |way: fn(u8) -> LinkWay| (0..LINK_SLOTS).map(|slot| Slot::new(me, way(slot))).collect();
+        let lanes = |way: fn(u8) -> LinkWay| (0..LANES).map(|lane| Lane::new(me, way(lane))).collect();
         Self {
             epoch: 1,
-            reliable: slots(LinkWay::Reliable),
-            fast: slots(LinkWay::Fast),
+            reliable: lanes(LinkWay::Reliable),
+            fast: lanes(LinkWay::Fast),
             reliable_bytes: 0,
             fast_bytes: 0,
             turn: 0,
@@ -110,12 +140,12 @@ impl Outbox {
         if self.reliable_bytes > WAITING_BYTES_MAX {
             return false;
         }
-        let slot = usize::from(slot_of(&envelope.from, &envelope.to));
+        let lane = lane_of(slot_of(&envelope.from, &envelope.to));
         let frame = BusFrame::Deliver {
             ticket: None,
             envelope,
         };
-        self.reliable_bytes += self.reliable[slot].push(&frame, Some(ticket), self.batch_bytes);
+        self.reliable_bytes += self.reliable[lane].push(&frame, Some(ticket), self.batch_bytes);
         true
     }
 
@@ -124,30 +154,40 @@ impl Outbox {
         if self.fast_bytes > FAST_BYTES_MAX {
             return false;
         }
-        self.fast_bytes += self.fast[usize::from(slot)].push(frame, None, self.batch_bytes);
+        self.fast_bytes += self.fast[lane_of(slot)].push(frame, None, self.batch_bytes);
         true
     }
 
-    pub(super) fn next_reliable(&mut self) -> Option<Batch> {
+    pub(super) fn next_reliable(&mut self, now: Instant) -> Option<Batch> {
         for step in 0..self.reliable.len() {
-            let slot = (self.turn + step) % self.reliable.len();
-            if let Some(batch) = self.reliable[slot].next() {
-                self.turn = slot + 1;
+            let lane = (self.turn + step) % self.reliable.len();
+            if let Some(batch) = self.reliable[lane].next(now) {
+                self.turn = lane + 1;
                 self.reliable_bytes = self.reliable_bytes.saturating_sub(batch.payload.len());
                 return Some(batch);
             }
         }
-        self.reliable_bytes = 0;
         None
     }
 
-    pub(super) fn next_fast(&mut self) -> Option<Batch> {
-        let batch = self.fast.iter_mut().find_map(Slot::next);
-        match &batch {
-            Some(batch) => self.fast_bytes = self.fast_bytes.saturating_sub(batch.payload.len()),
-            None => self.fast_bytes = 0,
+    pub(super) fn next_fast(&mut self, now: Instant) -> Option<Batch> {
+        let batch = self.fast.iter_mut().find_map(|lane| lane.next(now))?;
+        self.fast_bytes = self.fast_bytes.saturating_sub(batch.payload.len());
+        Some(batch)
+    }
+
+    /// A payload is confirmed.
+    pub(super) fn confirmed(&mut self, way: LinkWay) {
+        let mut lanes = self.reliable.iter_mut().chain(&mut self.fast);
+        if let Some(lane) = lanes.find(|lane| lane.way == way) {
+            lane.under_way = lane.under_way.saturating_sub(1);
         }
-        batch
+    }
+
+    /// When something that waits for company has waited long enough.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        let lanes = self.reliable.iter().chain(&self.fast);
+        lanes.filter_map(Lane::held_until).min()
     }
 
     /// What waits and what was handed over is given up.
@@ -156,8 +196,89 @@ impl Outbox {
         self.reliable
             .iter_mut()
             .chain(&mut self.fast)
-            .for_each(Slot::clear);
+            .for_each(Lane::clear);
         self.reliable_bytes = 0;
         self.fast_bytes = 0;
+    }
+}
+
+fn lane_of(slot: u8) -> usize {
+    usize::from(slot % LANES)
+}
+
+#[cfg(test)]
+mod tests {
+    use linker_core::testkit::sample;
+
+    use super::*;
+
+    fn push(outbox: &mut Outbox, n: u64) {
+        let ticket = Ticket {
+            shard: 0,
+            slot: n as u32,
+            generation: 0,
+        };
+        let envelope = Arc::new(sample::message(n, sample::user(1), sample::user(2)));
+        assert!(outbox.push(envelope, ticket));
+    }
+
+    fn tickets(batch: Option<Batch>) -> Vec<u32> {
+        let batch = batch.expect("a batch");
+        batch.tickets.iter().map(|ticket| ticket.slot).collect()
+    }
+
+    #[test]
+    fn what_comes_up_behind_something_under_way_waits_for_company() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(&sample::node(1));
+        push(&mut outbox, 1);
+        assert_eq!(outbox.held_until(), None);
+        let first = outbox.next_reliable(now).expect("at once");
+        push(&mut outbox, 2);
+        push(&mut outbox, 3);
+        assert!(outbox.next_reliable(now).is_none());
+        assert_eq!(outbox.held_until(), Some(now + COMPANY));
+        outbox.confirmed(first.way);
+        assert_eq!(tickets(outbox.next_reliable(now)), [2, 3]);
+        push(&mut outbox, 4);
+        push(&mut outbox, 5);
+        let later = now + COMPANY;
+        assert_eq!(tickets(outbox.next_reliable(later)), [4, 5]);
+        assert_eq!(outbox.held_until(), None);
+        push(&mut outbox, 6);
+        assert_eq!(
+            outbox.held_until(),
+            Some(later + 2 * COMPANY),
+            "with two under way"
+        );
+    }
+
+    #[test]
+    fn a_full_batch_waits_for_nobody() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(&sample::node(1));
+        outbox.batch_bytes = 1;
+        for n in 1..=3 {
+            push(&mut outbox, n);
+            assert_eq!(tickets(outbox.next_reliable(now)), [n as u32]);
+        }
+        assert_eq!(outbox.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn an_epoch_begins_with_nothing_under_way() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(&sample::node(1));
+        push(&mut outbox, 1);
+        let lost = outbox.next_reliable(now).expect("a batch");
+        push(&mut outbox, 2);
+        outbox.begin_epoch();
+        assert_eq!((outbox.held_until(), outbox.waiting_bytes()), (None, 0));
+        push(&mut outbox, 3);
+        assert_eq!(tickets(outbox.next_reliable(now)), [3]);
+        // Word of what was given up comes late.
+        outbox.confirmed(lost.way);
+        push(&mut outbox, 4);
+        assert!(outbox.next_reliable(now).is_some());
     }
 }

@@ -48,6 +48,10 @@ pub(super) const TAKE_OVER_FOR_HOME: &str = take_over_sql!(
             ORDER BY owner, seq LIMIT $3 + 1 FOR UPDATE SKIP LOCKED) AS of_nobody) AS left_over ORDER BY seq LIMIT $3 + 1)"
 );
 
+/// Whether anything waits for this home that is the taker's or nobody's, whoever has his hands on it just now.
+pub(super) const LEFT_FOR_HOME: &str = "SELECT EXISTS (SELECT FROM linker_message WHERE reason = 4 AND home = $1 AND owner = $2 AND seq > $3) \
+    OR EXISTS (SELECT FROM linker_message WHERE reason = 4 AND home = $1 AND owner IS NULL AND seq > $3)";
+
 pub(super) const EXPIRE: &str = "DELETE FROM linker_message WHERE id = ANY(ARRAY(\
     SELECT id FROM linker_message WHERE stored_ms < $1 ORDER BY stored_ms, seq LIMIT $2 FOR UPDATE SKIP LOCKED)) \
     RETURNING seq, body, stored_ms";
@@ -67,7 +71,7 @@ pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver)
     if let Some(home) = &request.home {
         query = query.bind(home.to_string());
     }
-    let rows = query.fetch_all(connection).await?;
+    let rows = query.fetch_all(&mut *connection).await?;
     let mut page = Page::default();
     let mut given = 0;
     for row in rows {
@@ -85,6 +89,24 @@ pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver)
         }
     }
     page.rows.sort_unstable_by_key(|row| row.seq);
+    if let Some(home) = request
+        .home
+        .as_ref()
+        .filter(|_| page.rows.is_empty() && page.exhausted)
+    {
+        // Somebody who removes what was sent on locks a row that has come back, and leaves it: were it passed over, nobody might look again.
+        let own = request
+            .node
+            .as_ref()
+            .filter(|node| !request.spared.contains(node));
+        let (left,) = sqlx::query_as::<_, (bool,)>(LEFT_FOR_HOME)
+            .bind(home.to_string())
+            .bind(own.map(ToString::to_string))
+            .bind(int(request.after_seq))
+            .fetch_one(connection)
+            .await?;
+        page.exhausted = !left;
+    }
     Ok(page)
 }
 

@@ -13,7 +13,7 @@ use super::{PostgresOptions, PostgresStore, batch, forwarding, read, taking};
 mod database;
 
 /// Every statement that looks for rows, with parameters as they come: many ids, many users, one user's first page.
-const STATEMENTS: [(&str, &str, &str); 18] = [
+const STATEMENTS: [(&str, &str, &str); 19] = [
     ("look up", batch::LOOK_UP, "IDS, IDS, 0, USERS"),
     (
         "remove events",
@@ -50,6 +50,11 @@ const STATEMENTS: [(&str, &str, &str); 18] = [
         "take over for a home of few",
         taking::TAKE_OVER_FOR_HOME,
         "0, '{connector-01~0000000000000001}', 500, 1000000, 'connector-02~0000000000000002', 'domain-02'",
+    ),
+    (
+        "left for a home",
+        taking::LEFT_FOR_HOME,
+        "'domain-02', 'connector-02~0000000000000002', 0",
     ),
     (
         "backlog",

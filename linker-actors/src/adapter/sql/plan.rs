@@ -147,11 +147,15 @@ impl<'b> Decision<'b, '_> {
         if let Some(existing) = self.known.ids.remove(&envelope.id) {
             self.reused.push(existing.seq);
         }
-        if envelope.kind.is_event()
-            && let Some(older) = self.events.insert(event_of(envelope), planned)
-            && let Some(older) = self.slots[older.slot].take()
-        {
-            self.ids.remove(&older.envelope.id);
+        if envelope.kind.is_event() {
+            let older = self.events.insert(event_of(envelope), planned);
+            if let Some(older) = older.and_then(|older| self.slots[older.slot].take()) {
+                self.ids.remove(&older.envelope.id);
+            }
+            // The row that waits there goes, however far it had come.
+            self.farther.retain(|(_, of)| {
+                !of.envelope.kind.is_event() || event_of(&of.envelope) != event_of(envelope)
+            });
         }
         self.ids.insert(envelope.id, planned);
         self.slots.push(Some(Cow::Borrowed(insert)));

@@ -95,3 +95,42 @@ async fn nodes_that_move_the_same_users_do_not_wait_for_ever() {
     let left: u64 = backlog.iter().map(|(_, rows)| rows).sum();
     assert_eq!((backlog.len(), left), (3, ROWS - ROWS / 4));
 }
+
+/// Whoever removes what was sent on locks a row whose message has come back, and leaves it.
+#[tokio::test]
+async fn a_row_that_another_transaction_has_locked_is_not_taken_for_gone() {
+    let fixture = Fixture::new().await;
+    let own = StoreBatch {
+        inserts: vec![Insert {
+            envelope: Arc::new(message(1, user(1), user(2))),
+            reason: WaitReason::Forward,
+            home: Some(domain(1)),
+        }],
+        node: Some(node(1)),
+        ..batch(0, &[], &[])
+    };
+    Store::apply(&*fixture, own).await.expect("applied");
+    let mut other = fixture.database.raw().await;
+    sqlx::raw_sql("BEGIN; SELECT FROM linker_message FOR UPDATE")
+        .execute(&mut other)
+        .await
+        .expect("locked");
+    let request = |home| TakeOver {
+        node: Some(node(1)),
+        spared: vec![node(2)],
+        home: Some(domain(home)),
+        after_seq: 0,
+        max_rows: 10,
+        max_bytes: usize::MAX,
+    };
+    let page = fixture.take_over(request(1)).await.expect("taken over");
+    assert_eq!((page.rows.len(), page.exhausted), (0, false));
+    let page = fixture.take_over(request(2)).await.expect("taken over");
+    assert_eq!((page.rows.len(), page.exhausted), (0, true));
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut other)
+        .await
+        .expect("unlocked");
+    let page = fixture.take_over(request(1)).await.expect("taken over");
+    assert_eq!((page.rows.len(), page.exhausted), (1, true));
+}

@@ -111,6 +111,32 @@ async fn a_group_message_reaches_its_members_on_both_nodes_and_waits_for_the_oth
 }
 
 #[tokio::test]
+async fn batches_between_nodes_are_measured_in_frames() {
+    let domain = Domain::new().await;
+    let [a, b] = domain.pair().await;
+    let mut sender = Client::login(&a, "ANZ-1").await;
+    let mut receiver = Client::login(&b, "ANZ-2").await;
+    for n in 0..50 {
+        sender.send(referenced("ANZ-2", n, &format!("r{n}")));
+    }
+    receiver.expect_in_order(0..50).await;
+    for reference in references(50) {
+        sender.expect_for("MESSAGE_CONFIRMATION", &reference).await;
+    }
+    let page = a.admin_get("/metrics").await.body;
+    assert!(page.contains("# HELP linker_bus_batch_size "), "{page}");
+    assert!(page.contains("# TYPE linker_bus_batch_size histogram"), "{page}");
+    let metrics = a.metrics().await;
+    let frames = metrics.value("linker_bus_batch_size_sum", &[]);
+    let batches = metrics.value("linker_bus_batch_size_count", &[]);
+    assert!(
+        frames >= 50.0 && batches <= frames,
+        "{frames} frames in {batches} batches"
+    );
+    assert!(frames < 500.0, "{frames} are no frames");
+}
+
+#[tokio::test]
 async fn what_was_missed_is_fetched_and_replayed_at_the_other_node() {
     let domain = Domain::new().await;
     let [a, b] = domain.pair().await;

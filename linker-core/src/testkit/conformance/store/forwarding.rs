@@ -2,7 +2,7 @@
 
 use super::taking::{all_for, all_take_each_once, take, take_all};
 use super::{STORED, apply, batch, count, delete, everything, ids, insert, page, taken, waiting};
-use crate::envelope::{Envelope, Trail};
+use crate::envelope::{Envelope, Kind, Trail};
 use crate::id::{DomainName, MessageId, NodeInstance};
 use crate::port::{Insert, InsertOutcome, PageFilter, PageRequest, Store, StoreBatch, TakeOver, WaitReason};
 use crate::testkit::sample::{
@@ -398,6 +398,34 @@ pub async fn what_comes_a_longer_way_leaves_a_row_that_waits_for_its_recipient<S
         assert_eq!(count(store, user(2), &[]).await, 1);
         delete(store, &[message_id(1)]).await;
     }
+}
+
+/// As if the inserts of a batch came one by one.
+pub async fn an_event_that_has_come_back_gives_way_to_a_newer_one<S: Store + ?Sized>(store: &S) {
+    let event = |n, hops| Envelope {
+        trail: after(hops, n).trail,
+        ..of_kind(Kind::UserConnected, n, user(1), user(2))
+    };
+    let batch_of = |events: &[(u64, usize)]| StoreBatch {
+        inserts: events
+            .iter()
+            .flat_map(|(n, hops)| on_its_way(1, &event(*n, *hops)).inserts)
+            .collect(),
+        node: Some(node(1)),
+        ..batch(0, &[], &[])
+    };
+    apply(store, batch_of(&[(1, 1)])).await;
+    assert_eq!(apply(store, batch_of(&[(1, 3), (2, 0)])).await, [STORED, STORED]);
+    assert_eq!(waiting(store, user(2)).await, [message_id(2)]);
+    let again = batch_of(&[(2, 2), (3, 0), (2, 3)]);
+    assert_eq!(apply(store, again).await, [STORED, STORED, STORED]);
+    let left = page(store, everything(user(2))).await;
+    assert_eq!(ids(&left), [message_id(2)]);
+    assert_eq!(*left.rows[0].envelope, event(2, 3));
+    let mut gone = batch_of(&[(2, 4), (4, 0)]);
+    gone.deletes = vec![message_id(4)];
+    assert_eq!(apply(store, gone).await, [STORED, STORED]);
+    assert_eq!(waiting(store, user(2)).await, []);
 }
 
 /// By domain, without those of the spared; what is nobody's nobody can spare.

@@ -95,6 +95,7 @@ macro_rules! store_conformance {
             what_has_come_back_is_not_removed_in_the_same_batch_either
             what_has_come_back_takes_the_place_of_what_was_sent_on
             what_comes_a_longer_way_leaves_a_row_that_waits_for_its_recipient
+            an_event_that_has_come_back_gives_way_to_a_newer_one
             the_backlog_is_told_by_domain
             recipients_come_in_the_order_of_their_texts
             recipients_are_those_for_whom_something_waits
