@@ -8,7 +8,6 @@ use linker_core::custody::{Origin, Submission};
 use linker_core::envelope::{Envelope, Feature};
 use linker_core::id::{DomainName, UserId};
 use linker_core::link::settling::left;
-use linker_core::port::slot_of;
 
 use super::refusal::refusal;
 use crate::node::Node;
@@ -31,7 +30,7 @@ pub(crate) fn close_away(
         path: left(path, &own),
     };
     let hop = node.links.way(home).hop();
-    hop.is_some_and(|hop| hop.offer_frame(slot_of(&master, &user), &frame))
+    hop.is_some_and(|hop| hop.offer_frame(&frame))
 }
 
 /// What another domain asks: done where the user lives here, passed on otherwise.

@@ -14,7 +14,7 @@ use linker_core::custody::Ticket;
 use linker_core::envelope::{Envelope, Trail};
 use linker_core::id::{DomainName, NodeInstance, SessionId};
 use linker_core::link::settling::left;
-use linker_core::port::{Link, LinkError, LinkWatcher, LinkWay, slot_of};
+use linker_core::port::{Link, LinkError, LinkWatcher, LinkWay};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
@@ -164,19 +164,15 @@ impl Neighbour {
 
     /// Takes a FAST message; whether it could be taken.
     pub(crate) fn offer_fast(&self, envelope: &Arc<Envelope>) -> bool {
-        let slot = slot_of(&envelope.from, &envelope.to);
-        self.offer_frame(
-            slot,
-            &BusFrame::Deliver {
-                ticket: None,
-                envelope: self.leaving(envelope),
-            },
-        )
+        self.offer_frame(&BusFrame::Deliver {
+            ticket: None,
+            envelope: self.leaving(envelope),
+        })
     }
 
     /// The same with any frame that may be lost.
-    pub(super) fn offer_frame(&self, slot: u8, frame: &BusFrame) -> bool {
-        let taken = self.is_up() && self.outbox().push_fast(slot, frame);
+    pub(super) fn offer_frame(&self, frame: &BusFrame) -> bool {
+        let taken = self.is_up() && self.outbox().push_fast(frame);
         if taken {
             self.work.notify_one();
         }

@@ -26,6 +26,8 @@ const LANES: u8 = 4;
 const COMPANY: Duration = Duration::from_millis(2);
 /// How often that is doubled at most.
 const DOUBLED_MAX: usize = 6;
+/// FAST payloads sent within [`COMPANY`]; what comes up then waits for more.
+const FAST_AT_ONCE: usize = 4;
 
 /// Some messages on their way to the neighbour.
 pub(super) struct Batch {
@@ -41,7 +43,8 @@ struct Lane {
     tickets: Vec<Ticket>,
     ready: VecDeque<(Bytes, Vec<Ticket>)>,
     under_way: usize,
-    sent_at: Option<Instant>,
+    /// When the last ones were sent, [`FAST_AT_ONCE`] at most.
+    sent: VecDeque<Instant>,
 }
 
 impl Lane {
@@ -52,7 +55,7 @@ impl Lane {
             tickets: Vec::new(),
             ready: VecDeque::new(),
             under_way: 0,
-            sent_at: None,
+            sent: VecDeque::with_capacity(FAST_AT_ONCE),
         }
     }
 
@@ -70,11 +73,18 @@ impl Lane {
 
     /// Until when it waits for company, if it does.
     fn held_until(&self) -> Option<Instant> {
-        let waits = self.under_way > 0 && self.ready.is_empty() && !self.writer.is_empty();
-        let doubled = self.under_way.saturating_sub(1).min(DOUBLED_MAX);
-        self.sent_at
-            .filter(|_| waits)
-            .map(|at| at + COMPANY * (1 << doubled))
+        if self.writer.is_empty() || !self.ready.is_empty() {
+            return None;
+        }
+        match self.way {
+            LinkWay::Fast(_) if self.sent.len() < FAST_AT_ONCE => None,
+            LinkWay::Fast(_) => self.sent.front().map(|at| *at + COMPANY),
+            _ if self.under_way == 0 => None,
+            _ => {
+                let doubled = (self.under_way - 1).min(DOUBLED_MAX);
+                self.sent.back().map(|at| *at + COMPANY * (1 << doubled))
+            }
+        }
     }
 
     fn next(&mut self, now: Instant) -> Option<Batch> {
@@ -87,7 +97,10 @@ impl Lane {
             None => (self.writer.take(), std::mem::take(&mut self.tickets)),
         };
         self.under_way += 1;
-        self.sent_at = Some(now);
+        if self.sent.len() == FAST_AT_ONCE {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now);
         Some(Batch {
             way: self.way,
             payload,
@@ -100,7 +113,7 @@ impl Lane {
         self.tickets.clear();
         self.ready.clear();
         self.under_way = 0;
-        self.sent_at = None;
+        self.sent.clear();
     }
 }
 
@@ -109,7 +122,8 @@ pub(super) struct Outbox {
     /// Grows when what was handed over may be lost: whoever does not know of it yet hands nothing over.
     pub(super) epoch: u64,
     reliable: Vec<Lane>,
-    fast: Vec<Lane>,
+    /// What may be lost: nobody confirms it, and one lane is batched best.
+    fast: Lane,
     reliable_bytes: usize,
     fast_bytes: usize,
     /// Whose turn it is: no lane waits for ever.
@@ -119,11 +133,12 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(me: &NodeInstance) -> Self {
-        let lanes = |way: fn(u8) -> LinkWay| (0..LANES).map(|lane| Lane::new(me, way(lane))).collect();
         Self {
             epoch: 1,
-            reliable: lanes(LinkWay::Reliable),
-            fast: lanes(LinkWay::Fast),
+            reliable: (0..LANES)
+                .map(|lane| Lane::new(me, LinkWay::Reliable(lane)))
+                .collect(),
+            fast: Lane::new(me, LinkWay::Fast(0)),
             reliable_bytes: 0,
             fast_bytes: 0,
             turn: 0,
@@ -140,7 +155,7 @@ impl Outbox {
         if self.reliable_bytes > WAITING_BYTES_MAX {
             return false;
         }
-        let lane = lane_of(slot_of(&envelope.from, &envelope.to));
+        let lane = usize::from(slot_of(&envelope.from, &envelope.to) % LANES);
         let frame = BusFrame::Deliver {
             ticket: None,
             envelope,
@@ -150,11 +165,11 @@ impl Outbox {
     }
 
     /// False where too much waits already.
-    pub(super) fn push_fast(&mut self, slot: u8, frame: &BusFrame) -> bool {
+    pub(super) fn push_fast(&mut self, frame: &BusFrame) -> bool {
         if self.fast_bytes > FAST_BYTES_MAX {
             return false;
         }
-        self.fast_bytes += self.fast[lane_of(slot)].push(frame, None, self.batch_bytes);
+        self.fast_bytes += self.fast.push(frame, None, self.batch_bytes);
         true
     }
 
@@ -171,14 +186,14 @@ impl Outbox {
     }
 
     pub(super) fn next_fast(&mut self, now: Instant) -> Option<Batch> {
-        let batch = self.fast.iter_mut().find_map(|lane| lane.next(now))?;
+        let batch = self.fast.next(now)?;
         self.fast_bytes = self.fast_bytes.saturating_sub(batch.payload.len());
         Some(batch)
     }
 
     /// A payload is confirmed.
     pub(super) fn confirmed(&mut self, way: LinkWay) {
-        let mut lanes = self.reliable.iter_mut().chain(&mut self.fast);
+        let mut lanes = self.reliable.iter_mut();
         if let Some(lane) = lanes.find(|lane| lane.way == way) {
             lane.under_way = lane.under_way.saturating_sub(1);
         }
@@ -186,7 +201,7 @@ impl Outbox {
 
     /// When something that waits for company has waited long enough.
     pub(super) fn held_until(&self) -> Option<Instant> {
-        let lanes = self.reliable.iter().chain(&self.fast);
+        let lanes = self.reliable.iter().chain([&self.fast]);
         lanes.filter_map(Lane::held_until).min()
     }
 
@@ -195,15 +210,11 @@ impl Outbox {
         self.epoch += 1;
         self.reliable
             .iter_mut()
-            .chain(&mut self.fast)
+            .chain([&mut self.fast])
             .for_each(Lane::clear);
         self.reliable_bytes = 0;
         self.fast_bytes = 0;
     }
-}
-
-fn lane_of(slot: u8) -> usize {
-    usize::from(slot % LANES)
 }
 
 #[cfg(test)]
@@ -263,6 +274,27 @@ mod tests {
             assert_eq!(tickets(outbox.next_reliable(now)), [n as u32]);
         }
         assert_eq!(outbox.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn fast_ones_wait_for_company_once_a_few_were_sent() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(&sample::node(1));
+        let frame = |n| BusFrame::Deliver {
+            ticket: None,
+            envelope: Arc::new(sample::message(n, sample::user(n), sample::user(2))),
+        };
+        for n in 0..FAST_AT_ONCE as u64 {
+            assert!(outbox.push_fast(&frame(n)));
+            assert!(outbox.next_fast(now).is_some());
+        }
+        outbox.push_fast(&frame(7));
+        outbox.push_fast(&frame(8));
+        assert!(outbox.next_fast(now).is_none());
+        assert_eq!(outbox.held_until(), Some(now + COMPANY));
+        assert!(outbox.next_fast(now + COMPANY).is_some());
+        assert!(outbox.next_fast(now + COMPANY).is_none(), "both went");
+        assert_eq!(outbox.held_until(), None);
     }
 
     #[test]

@@ -92,16 +92,21 @@ pub(crate) struct Client {
 impl Client {
     /// A connection that has not said anything yet.
     pub(crate) async fn connect(node: &Node) -> Self {
-        Self::try_connect(node.ws)
-            .await
-            .expect("the node accepts connections")
+        let opened = Self::open(node.ws).await;
+        opened.unwrap_or_else(|why| panic!("the node accepts no connection: {why}"))
     }
 
     /// As [`Client::connect`], to a node that another task may be killing.
     pub(crate) async fn try_connect(ws: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(ws).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let (socket, _) = client_async(format!("ws://{ws}/ws"), stream).await.ok()?;
+        Self::open(ws).await.ok()
+    }
+
+    async fn open(ws: SocketAddr) -> Result<Self, String> {
+        let connecting = TcpStream::connect(ws).await;
+        let stream = connecting.map_err(|error| format!("connecting: {error}"))?;
+        let _ = stream.set_nodelay(true);
+        let upgrading = client_async(format!("ws://{ws}/ws"), stream).await;
+        let (socket, _) = upgrading.map_err(|error| format!("the handshake: {error}"))?;
         let (mut sink, mut stream) = socket.split();
         let (outgoing, mut to_send) = mpsc::unbounded_channel();
         let (received, incoming) = mpsc::unbounded_channel();
@@ -129,7 +134,7 @@ impl Client {
             // Nobody listens any more where the test is over.
             let _ = received.send(Incoming::Closed(code));
         });
-        Some(Self {
+        Ok(Self {
             outgoing,
             incoming,
             kept: VecDeque::new(),
