@@ -18,7 +18,7 @@ type Shared<T> = Arc<Mutex<T>>;
 const WINDOW: usize = 24;
 /// New messages of a sender a turn: enough to always have some under way, and little enough for the checker to look at all.
 const A_TURN: usize = 4;
-const TURN: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(50);
 /// Who gets no answer to the login by then tries another node.
 const LOGIN_WITHIN: Duration = Duration::from_secs(8);
 /// How long what was sent may take to be delivered and confirmed after the fault.
