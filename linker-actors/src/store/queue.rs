@@ -130,15 +130,8 @@ impl Queue {
         let mut taken = Taken::default();
         let mut bytes = 0;
         // What was sent on by this node and has come back is added anew once its former row is gone: claims are by id.
-        let blocked = match self.by_id.is_empty() {
-            true => None,
-            false => self
-                .deletes
-                .iter()
-                .filter_map(|deleted| self.by_id.get(&deleted.id))
-                .min()
-                .copied(),
-        };
+        let came_back = self.deletes.iter().filter_map(|of| self.by_id.get(&of.id));
+        let blocked = came_back.min().copied();
         while taken.tickets.len() < INSERTS_MAX && bytes < BYTES_MAX {
             let Some(first) = self
                 .inserts

@@ -64,11 +64,6 @@ fn repeatable(envelope: &Envelope) -> Option<Reference> {
     Some((envelope.from, envelope.to, reference.into()))
 }
 
-/// Whether a node moves what waits for this.
-fn is_moved(reason: WaitReason) -> bool {
-    matches!(reason, WaitReason::Fault | WaitReason::Forward)
-}
-
 impl Rows {
     fn insert(&mut self, insert: Insert, batch: &StoreBatch) -> InsertOutcome {
         let Insert {
@@ -76,11 +71,20 @@ impl Rows {
             reason,
             home,
         } = insert;
+        let is_moved = matches!(reason, WaitReason::Fault | WaitReason::Forward);
+        let row = Row {
+            envelope,
+            owner: batch.node.clone().filter(|_| is_moved),
+            home: home.filter(|_| reason == WaitReason::Forward),
+            reason,
+            stored_ms: batch.now_ms,
+        };
+        let envelope = &row.envelope;
         if let Some(&seq) = self.by_id.get(&envelope.id) {
-            self.replace(seq, envelope, reason, home, batch.node.as_ref());
+            self.replace(seq, row);
             return InsertOutcome::Stored;
         }
-        if let Some(waiting) = self.repeated(&envelope, batch.dedupe_since_ms) {
+        if let Some(waiting) = self.repeated(envelope, batch.dedupe_since_ms) {
             return InsertOutcome::Duplicate(waiting);
         }
         let counts = envelope.kind.counts();
@@ -93,36 +97,23 @@ impl Rows {
         {
             self.remove(older);
         }
-        self.add(Row {
-            envelope,
-            owner: batch.node.clone().filter(|_| is_moved(reason)),
-            home: home.filter(|_| reason == WaitReason::Forward),
-            reason,
-            stored_ms: batch.now_ms,
-        });
+        self.add(row);
         InsertOutcome::Stored
     }
 
     /// The same message stands in this row: where it has come farther since, that is the one to keep.
-    fn replace(
-        &mut self,
-        seq: u64,
-        envelope: Arc<Envelope>,
-        reason: WaitReason,
-        home: Option<DomainName>,
-        node: Option<&NodeInstance>,
-    ) {
+    fn replace(&mut self, seq: u64, newer: Row) {
         let Some(row) = self.rows.get_mut(&seq) else {
             return;
         };
-        if row.envelope.hops() >= envelope.hops() {
+        if row.envelope.hops() >= newer.envelope.hops() {
             return;
         }
-        row.envelope = envelope;
+        row.envelope = newer.envelope;
         if row.reason == WaitReason::Forward {
-            self.wait_for(seq, reason, home.filter(|_| reason == WaitReason::Forward));
+            self.wait_for(seq, newer.reason, newer.home);
             if let Some(row) = self.rows.get_mut(&seq) {
-                row.owner = node.cloned().filter(|_| is_moved(reason));
+                row.owner = newer.owner;
             }
         }
     }

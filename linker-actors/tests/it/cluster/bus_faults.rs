@@ -105,6 +105,7 @@ async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
     let mut confirmed = Vec::new();
     for round in 0..6 {
         let of = if round % 2 == 0 { &a } else { &b };
+        let before = of.bus.lost();
         for n in 0..50 {
             let n = round * 50 + n;
             sender.send(referenced("ANZ-2", n, &format!("r{n}")));
@@ -117,7 +118,11 @@ async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
             }
         }
         confirmed.extend(sender.fence().await);
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        match round % 3 {
+            // For a while nothing goes out.
+            0 => tokio::time::sleep(Duration::from_millis(150)).await,
+            _ => await_loss(of, before).await,
+        }
         of.bus.lose(false);
         of.bus.heal();
     }
