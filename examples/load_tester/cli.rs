@@ -143,6 +143,10 @@ pub(crate) enum Command {
     Drain(DrainArguments),
     /// Connect, upgrade, log in, close, over and over.
     Logins(LoginsArguments),
+    /// A part of a crowd of users who stay logged in and write to random others, in whatever process these are. It is told by lines on standard
+    /// input what to do (rate N, stop, nodes ADDRESS=WEIGHT…, report, end), tells by JSON lines on standard output, and ends with its input.
+    /// `cargo xtask crowd` drives many of them.
+    Crowd(CrowdArguments),
 }
 
 /// What messages look like.
@@ -286,6 +290,28 @@ pub(crate) struct LoginsArguments {
     /// Different users, in turn.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) users: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CrowdArguments {
+    /// Users of this part.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) clients: u32,
+    /// Users of the whole crowd; without it, this part is the whole.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) of: Option<u32>,
+    /// Number of this part's first user within the crowd.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first: u32,
+    /// A number that all parts share and no crowd of the last minutes had; without it, one by the time.
+    #[arg(long)]
+    pub(crate) tag: Option<u32>,
+    /// Connect from this loopback address on, see --source-addresses; each part needs its own.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) source: std::net::Ipv4Addr,
+    /// Characters of content.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(41..=1_000_000))]
+    pub(crate) size: u32,
 }
 
 #[cfg(test)]

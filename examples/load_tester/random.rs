@@ -9,6 +9,16 @@ impl Random {
         Self(0x9E37_79B9_7F4A_7C15)
     }
 
+    /// Numbers of its own for each `seed`: for processes that must not all choose alike.
+    pub(crate) fn seeded(seed: u32) -> Self {
+        let mut random = Self(Self::new().0 ^ (u64::from(seed) + 1).wrapping_mul(0xD134_2543_DE82_EF95));
+        // The first numbers of seeds that are near to each other are so too.
+        for _ in 0..8 {
+            random.below(2);
+        }
+        random
+    }
+
     /// A number below `bound`, which must not be 0.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 >> 12;
@@ -22,6 +32,16 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_seed_has_numbers_of_its_own() {
+        let first = |seed| Random::seeded(seed).below(1_000_000);
+        let mut firsts: Vec<u32> = (0..100).map(first).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 100);
+        assert_eq!(first(7), first(7));
+    }
 
     #[test]
     fn every_number_below_the_bound_comes_about_equally_often() {

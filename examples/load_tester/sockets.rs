@@ -62,11 +62,16 @@ pub(crate) struct Sockets {
     queued: Vec<ClientId>,
     broken: Vec<(ClientId, io::Error)>,
     targets: Vec<SocketAddr>,
+    /// Which of the targets each connection goes to; empty where they go to each in turn.
+    aims: Vec<u16>,
+    first_source: Ipv4Addr,
     source_addresses: u8,
+    idle_buffer_max: usize,
 }
 
 impl Sockets {
-    /// Room for `count` connections, one after the other to each of `targets`, from 127.0.0.1 and the following `source_addresses` − 1.
+    /// Room for `count` connections, one after the other to each of `targets`, from 127.0.0.1 and the following `source_addresses` − 1,
+    /// unless told otherwise.
     ///
     /// # Errors
     /// If the operating system gives no epoll.
@@ -78,8 +83,36 @@ impl Sockets {
             queued: Vec::new(),
             broken: Vec::new(),
             targets,
+            aims: Vec::new(),
+            first_source: Ipv4Addr::LOCALHOST,
             source_addresses,
+            idle_buffer_max: IDLE_BUFFER_MAX,
         })
+    }
+
+    /// Has connections begin at this address and the following ones.
+    pub(crate) fn come_from(&mut self, first: Ipv4Addr) {
+        self.first_source = first;
+    }
+
+    /// Gives every output buffer back once it is empty: for many connections that do little.
+    pub(crate) fn keep_no_buffers(&mut self) {
+        self.idle_buffer_max = 0;
+    }
+
+    /// Other targets from now on.
+    pub(crate) fn set_targets(&mut self, targets: Vec<SocketAddr>) {
+        self.targets = targets;
+    }
+
+    /// Has `id` connect to this one of the targets from now on.
+    pub(crate) fn aim(&mut self, id: ClientId, target: u16) {
+        if self.aims.is_empty() {
+            self.aims = vec![0; self.connections.len()];
+        }
+        if let Some(aim) = self.aims.get_mut(id as usize) {
+            *aim = target;
+        }
     }
 
     /// Begins to connect `id`; [`Progress::connected`] follows.
@@ -110,15 +143,21 @@ impl Sockets {
     fn begin_connect(&self, id: ClientId) -> io::Result<TcpStream> {
         let target = self
             .targets
-            .get(id as usize % self.targets.len().max(1))
+            .get(
+                self.aims
+                    .get(id as usize)
+                    .map_or(id as usize % self.targets.len().max(1), |aim| usize::from(*aim)),
+            )
             .copied()
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if self.source_addresses > 1 && target.is_ipv4() {
-            let last = 1 + (id % u32::from(self.source_addresses)) as u8;
-            let source = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0);
+        let chosen = self.source_addresses > 1 || self.first_source != Ipv4Addr::LOCALHOST;
+        if chosen && target.is_ipv4() {
+            let further = id % u32::from(self.source_addresses);
+            let source = Ipv4Addr::from(u32::from(self.first_source) + further);
+            let source = SocketAddr::new(IpAddr::V4(source), 0);
             socket.bind(&source.into())?;
         }
         match socket.connect(&target.into()) {
@@ -288,7 +327,7 @@ impl Sockets {
             }
         }
         connection.written = 0;
-        if connection.outgoing.capacity() > IDLE_BUFFER_MAX {
+        if connection.outgoing.capacity() > self.idle_buffer_max {
             connection.outgoing = Vec::new();
         } else {
             connection.outgoing.clear();

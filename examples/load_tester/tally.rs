@@ -37,6 +37,15 @@ impl Latencies {
         let _ = self.0.add(&other.0);
     }
 
+    /// Every latency told apart, in microseconds, and how often it was.
+    pub(crate) fn recorded_us(&self) -> Vec<(u64, u64)> {
+        const MICROSECOND: u64 = 1_000;
+        let values = self.0.iter_recorded();
+        values
+            .map(|value| (value.value_iterated_to() / MICROSECOND, value.count_at_value()))
+            .collect()
+    }
+
     /// The percentiles, or `None` where nothing was recorded.
     pub(crate) fn percentiles(&self) -> Option<Percentiles> {
         if self.0.is_empty() {

@@ -68,7 +68,7 @@ impl Target {
 }
 
 /// Address and path of a server on this machine.
-fn parse_url(url: &str) -> Result<(SocketAddr, String), LoadError> {
+pub(crate) fn parse_url(url: &str) -> Result<(SocketAddr, String), LoadError> {
     let usage = |what: &str| LoadError::Usage(format!("--url {url}: {what}"));
     let rest = url
         .strip_prefix("ws://")

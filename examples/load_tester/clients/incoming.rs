@@ -154,6 +154,10 @@ impl Clients {
     fn on_frame<S: Scenario>(&mut self, id: ClientId, frame: &Frame<'_>, scenario: &mut S, now: u64) {
         match frame.opcode {
             Opcode::Ping => {
+                self.pings += 1;
+                if let Some(client) = self.clients.get_mut(id as usize) {
+                    client.pinged = true;
+                }
                 // Never left out: a pong is the proof by which RELIABLE messages count as delivered.
                 if let Some(out) = self.sockets.outgoing(id) {
                     append_masked(out, Opcode::Pong, frame.payload);

@@ -85,6 +85,8 @@ struct Client {
     partial: Vec<u8>,
     /// The frames so far of a fragmented message.
     fragments: Vec<u8>,
+    /// Whether it has been pinged since somebody asked.
+    pinged: bool,
 }
 
 /// The clients of one load thread and the loop that drives them.
@@ -102,6 +104,7 @@ pub(crate) struct Clients {
     events: Vec<Readiness>,
     next_overdue_check_ns: u64,
     polled_ns: u64,
+    pings: u64,
 }
 
 impl Clients {
@@ -127,6 +130,7 @@ impl Clients {
             opened_ns: 0,
             partial: Vec::new(),
             fragments: Vec::new(),
+            pinged: false,
         };
         Ok(Self {
             sockets: Sockets::new(count, settings.targets.clone(), settings.source_addresses)?,
@@ -141,6 +145,7 @@ impl Clients {
             events: Vec::new(),
             next_overdue_check_ns: 0,
             polled_ns: 0,
+            pings: 0,
             settings,
         })
     }
@@ -156,6 +161,22 @@ impl Clients {
             client.options = options;
             self.waiting.push_back(id);
         }
+    }
+
+    /// The connections, to be told where to and where from.
+    pub(crate) fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
+    }
+
+    /// Pings answered so far.
+    pub(crate) fn pings(&self) -> u64 {
+        self.pings
+    }
+
+    /// How many clients have been pinged since this was last asked.
+    pub(crate) fn take_pinged(&mut self) -> u32 {
+        let pinged = |client: &mut Client| u32::from(std::mem::take(&mut client.pinged));
+        self.clients.iter_mut().map(pinged).sum()
     }
 
     /// Closes `id` politely; [`Scenario::on_closed`] follows.
@@ -198,7 +219,7 @@ impl Clients {
     pub(crate) fn turn<S: Scenario>(&mut self, scenario: &mut S) -> Result<(), LoadError> {
         let now = now_ns();
         let wake_ns = scenario.on_tick(self, now)?;
-        self.open_waiting(now)?;
+        self.open_waiting(scenario, now)?;
         self.end_overdue(scenario, now);
         let mut worked = self.flush(scenario);
         let idle_ns = if self.settings.busy_poll {
@@ -234,11 +255,19 @@ impl Clients {
         any
     }
 
-    fn open_waiting(&mut self, now: u64) -> Result<(), LoadError> {
+    fn open_waiting<S: Scenario>(&mut self, scenario: &mut S, now: u64) -> Result<(), LoadError> {
         while self.opening < self.settings.opening_max {
             let Some(id) = self.waiting.pop_front() else { break };
-            self.sockets.connect(id)?;
+            let connecting = self.sockets.connect(id);
             self.enter(id, State::Connecting);
+            match connecting {
+                // A node that is not there is the scenario's business, as it is when that shows later.
+                Err(LoadError::Io { source, .. }) if source.kind() == io::ErrorKind::ConnectionRefused => {
+                    self.break_off(id, &source, scenario);
+                    continue;
+                }
+                connecting => connecting?,
+            }
             if let Some(client) = self.clients.get_mut(id as usize) {
                 client.opened_ns = now;
                 client.overdue_ns = now + LOGIN_MAX_NS;

@@ -1,5 +1,6 @@
 //! From the command line to plans, and from outcomes to the report.
 
+mod crowd;
 mod exchange;
 mod group;
 mod sessions;
@@ -47,8 +48,11 @@ impl Bench<'_> {
             Command::Open(arguments) => self.open(arguments),
             Command::SeedTable(arguments) => self.seed_table(arguments),
             Command::Logins(arguments) => self.logins(arguments),
+            Command::Crowd(arguments) => self.crowd(arguments),
             Command::Idle(arguments) => self.idle(arguments),
-            Command::Group(_) | Command::Store(_) | Command::Drain(_) if self.echoes() => {
+            Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::Crowd(_)
+                if self.echoes() =>
+            {
                 Err(LoadError::Usage(format!(
                     "an echo server knows no users, so `{}` needs Linker",
                     name(command)
@@ -163,5 +167,6 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Store(_) => "store",
         Command::Drain(_) => "drain",
         Command::Logins(_) => "logins",
+        Command::Crowd(_) => "crowd",
     }
 }

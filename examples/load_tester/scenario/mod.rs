@@ -1,5 +1,6 @@
 //! What the clients of a load thread do.
 
+pub(crate) mod crowd;
 pub(crate) mod drain;
 pub(crate) mod exchange;
 pub(crate) mod group;

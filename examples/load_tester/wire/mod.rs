@@ -23,6 +23,11 @@ pub(crate) const STAMP_LEN: usize = 1 + 8 + 8 + 8 + 16;
 pub(crate) struct RunTag(u32);
 
 impl RunTag {
+    /// The tag of a run that several processes share.
+    pub(crate) fn of(number: u32) -> Self {
+        Self(number)
+    }
+
     /// A tag no other run of the last weeks has used. It is part of every reference too, because a server takes
     /// the same reference within its dedupe window for the same message.
     pub(crate) fn fresh() -> Self {
@@ -37,7 +42,7 @@ impl RunTag {
 /// What a message says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// The sender's number within its thread.
+    /// The sender's number within its thread or, in a crowd, among all.
     pub(crate) sender: u32,
     /// The sender's count of messages.
     pub(crate) sequence: u32,

@@ -18,6 +18,8 @@ pub(super) const READY: &str = "services are ready";
 pub(super) const VARIABLE: &str = "services have ";
 /// Erlang's port mapper, among what is wanted.
 pub(super) const PORT_MAPPER: &str = "epmd";
+/// Among what is wanted: what PostgreSQL commits shall be on the disk.
+pub(super) const DURABLE: &str = "durable";
 
 const COMPOSE: &str = "compose:";
 const PRIVATE: &str = "private:";
@@ -38,6 +40,7 @@ struct Wanted {
     by_compose: Vec<Service>,
     privately: Vec<Service>,
     port_mapper: bool,
+    durable: bool,
 }
 
 impl Wanted {
@@ -46,6 +49,8 @@ impl Wanted {
         for word in words {
             if *word == PORT_MAPPER {
                 wanted.port_mapper = true;
+            } else if *word == DURABLE {
+                wanted.durable = true;
             } else if let Some(service) = word.strip_prefix(COMPOSE).and_then(named) {
                 wanted.by_compose.push(service);
             } else if let Some(service) = word.strip_prefix(PRIVATE).and_then(named) {
@@ -95,7 +100,7 @@ pub(crate) fn keep(words: &[&str]) -> Result<()> {
     // All at once: RabbitMQ takes its time.
     for service in &wanted.privately {
         println!("{}: starting one of its own", service.name());
-        kept.push(Private::start(*service, mapper_port)?);
+        kept.push(Private::start(*service, mapper_port, wanted.durable)?);
     }
     for private in &mut kept {
         private.await_answer(&ended)?;
@@ -122,7 +127,7 @@ fn tell(variables: &[(String, String)]) -> Result<()> {
 }
 
 /// Becomes true, and wakes this thread, when the standard input ends.
-fn end_of_input() -> Arc<AtomicBool> {
+pub(crate) fn end_of_input() -> Arc<AtomicBool> {
     let ended = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&ended);
     let keeper = std::thread::current();
@@ -146,12 +151,14 @@ mod tests {
             privately(Service::RabbitMq),
             privately(Service::Redis),
             PORT_MAPPER.to_owned(),
+            DURABLE.to_owned(),
         ];
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let wanted = Wanted {
             by_compose: vec![Service::Postgres],
             privately: vec![Service::RabbitMq, Service::Redis],
             port_mapper: true,
+            durable: true,
         };
         assert_eq!(Wanted::parse(&words).unwrap(), wanted);
         for wrong in ["redis", "compose:", "private:oracle", ""] {

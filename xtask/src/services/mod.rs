@@ -37,7 +37,7 @@ impl Service {
     const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::RabbitMq];
 
     /// The name in commands, and in docker-compose.yml.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Redis => "redis",
@@ -46,7 +46,7 @@ impl Service {
     }
 
     /// The variable in which tests look for the url.
-    fn variable(self) -> &'static str {
+    pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::Postgres => "LINKER_TEST_POSTGRES_URL",
             Self::Redis => "LINKER_TEST_REDIS_URL",
@@ -99,6 +99,17 @@ impl Services {
     pub(crate) fn variables(&self) -> &[(String, String)] {
         &self.variables
     }
+
+    /// Where this one is.
+    ///
+    /// # Errors
+    /// It is not among them.
+    pub(crate) fn url(&self, service: Service) -> Result<&str> {
+        let found = self.variables.iter().find(|(name, _)| name == service.variable());
+        found
+            .map(|(_, url)| url.as_str())
+            .with_context(|| format!("there is no {}", service.name()))
+    }
 }
 
 /// Where services may come from.
@@ -108,6 +119,8 @@ pub(crate) enum Search {
     Anywhere,
     /// As on a machine that has none and no engine for containers.
     PrivateOnly,
+    /// The same for measurements: PostgreSQL waits for its disk.
+    PrivateAndDurable,
 }
 
 /// Sees to the programs that tests start by themselves, and finds or starts the three services.
@@ -128,7 +141,7 @@ pub(crate) fn find_or_start(search: Search) -> Result<Services> {
                 answers: &|| service.answers_at(service.standard_port()),
                 engine,
             },
-            Search::PrivateOnly => Seen {
+            Search::PrivateOnly | Search::PrivateAndDurable => Seen {
                 given: None,
                 answers: &|| false,
                 engine: false,
@@ -151,8 +164,11 @@ pub(crate) fn find_or_start(search: Search) -> Result<Services> {
         }
     }
     // Brokers that tests start by themselves would leave one of these behind, where there is none.
-    if search == Search::PrivateOnly || !probe::listens(local(EPMD_PORT)) {
+    if search != Search::Anywhere || !probe::listens(local(EPMD_PORT)) {
         wanted.push(keeping::PORT_MAPPER.to_owned());
+    }
+    if search == Search::PrivateAndDurable {
+        wanted.push(keeping::DURABLE.to_owned());
     }
     if wanted.is_empty() {
         return Ok(Services {

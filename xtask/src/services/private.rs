@@ -41,6 +41,8 @@ enum Kind {
         service: Service,
         /// Of RabbitMQ.
         mapper_port: Option<u16>,
+        /// Whether what PostgreSQL commits is on the disk.
+        durable: bool,
     },
     PortMapper,
 }
@@ -56,8 +58,12 @@ impl Kind {
     /// The command that is the process, with what it needs in the folder.
     fn command(self, folder: &Path, port: u16) -> Result<Command> {
         match self {
-            Self::Service { service, mapper_port } => match service {
-                Service::Postgres => postgres(folder, port),
+            Self::Service {
+                service,
+                mapper_port,
+                durable,
+            } => match service {
+                Service::Postgres => postgres(folder, port, durable),
                 Service::Redis => redis(folder, port),
                 Service::RabbitMq => rabbitmq(folder, port, mapper_port),
             },
@@ -100,8 +106,12 @@ impl Private {
     ///
     /// # Errors
     /// Its program is missing, or fails before it serves anybody.
-    pub(super) fn start(service: Service, mapper_port: Option<u16>) -> Result<Self> {
-        let kind = Kind::Service { service, mapper_port };
+    pub(super) fn start(service: Service, mapper_port: Option<u16>, durable: bool) -> Result<Self> {
+        let kind = Kind::Service {
+            service,
+            mapper_port,
+            durable,
+        };
         Self::spawn(kind).with_context(|| service.name())
     }
 
@@ -216,8 +226,8 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(local(0))?.local_addr()?.port())
 }
 
-/// Everybody on this machine may log in as everybody, and nothing survives a power cut: it is for tests.
-fn postgres(folder: &Path, port: u16) -> Result<Command> {
+/// Everybody on this machine may log in as everybody and, unless it is durable, nothing survives a power cut: it is for tests.
+fn postgres(folder: &Path, port: u16, durable: bool) -> Result<Command> {
     let root = is_root()?;
     if root {
         output_of(Command::new("chown").arg("postgres").arg(folder))
@@ -247,7 +257,7 @@ fn postgres(folder: &Path, port: u16) -> Result<Command> {
     for setting in [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
-        "fsync=off",
+        if durable { "fsync=on" } else { "fsync=off" },
         // Tests run side by side, each with connections of its own.
         "max_connections=500",
     ] {
