@@ -48,7 +48,6 @@ impl Bench<'_> {
             Command::Open(arguments) => self.open(arguments),
             Command::SeedTable(arguments) => self.seed_table(arguments),
             Command::Logins(arguments) => self.logins(arguments),
-            Command::Crowd(arguments) => self.crowd(arguments),
             Command::Idle(arguments) => self.idle(arguments),
             Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::Crowd(_)
                 if self.echoes() =>
@@ -61,6 +60,7 @@ impl Bench<'_> {
             Command::Group(arguments) => self.group(arguments),
             Command::Store(arguments) => self.store(arguments),
             Command::Drain(arguments) => self.drain(arguments),
+            Command::Crowd(arguments) => self.crowd(arguments),
         }
     }
 

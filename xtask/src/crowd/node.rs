@@ -238,7 +238,10 @@ mod tests {
         let mut node = Node::new(&domain, "n", folder.path(), 1).unwrap();
         let starting = node.launch().unwrap();
         let error = node.await_ready(&starting).unwrap_err().to_string();
-        assert!(error.contains("not ready") && error.contains("--config"), "{error}");
+        assert!(
+            error.contains("not ready") && error.contains("--config"),
+            "{error}"
+        );
         assert!(!node.lives());
     }
 }

@@ -21,6 +21,8 @@ const RECOVERED_WITHIN: Duration = Duration::from_secs(240);
 const WARM_UP: Duration = Duration::from_secs(3);
 /// Messages flow for this long before a node is lost, and after all are back.
 const AROUND_A_FAULT: Duration = Duration::from_secs(3);
+/// Whoever spreads connections over the nodes notices after this time that one does not answer.
+const NOTICED_AFTER: Duration = Duration::from_secs(2);
 /// A part tells its counts every second.
 const STATUS_EVERY: Duration = Duration::from_millis(1200);
 
@@ -141,6 +143,8 @@ fn node_dies(options: &Options, field: &mut Field, outcome: &mut Outcome) -> Res
     let returns = before.totals.get("returns");
     field.kill_node(0)?;
     let began = Instant::now();
+    field.rest("its users come back", NOTICED_AFTER)?;
+    field.steer_past(None)?;
     let all = all_ready(options);
     field.wait("its users come back", RECOVERED_WITHIN, |totals| {
         all(totals) && totals.get("returns") > returns
