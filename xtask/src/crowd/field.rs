@@ -31,6 +31,8 @@ pub(super) struct Field {
     pub(super) parts: Vec<Part>,
     pub(super) nodes: Vec<Node>,
     services: Services,
+    /// The process of each service, below which its others are. Looked up once: later there are too many open files to look through.
+    service_pids: Vec<(Service, u32)>,
     _folder: TempDir,
     options: Options,
     programs: Programs,
@@ -58,6 +60,11 @@ impl Field {
         );
         let programs = Programs::build()?;
         let services = services::find_or_start(Search::PrivateAndDurable)?;
+        let mut service_pids = Vec::new();
+        for service in Service::ALL {
+            let port = address_in(services.url(service)?)?.port();
+            service_pids.push((service, listener(port)?));
+        }
         let folder = tempfile::Builder::new().prefix("linker-crowd-").tempdir()?;
         let domain = Domain {
             name: "crowd".to_owned(),
@@ -83,6 +90,7 @@ impl Field {
             parts: Vec::new(),
             nodes,
             services,
+            service_pids,
             _folder: folder,
             options: options.clone(),
             programs,
@@ -293,9 +301,9 @@ impl Field {
         self.services.url(service)
     }
 
-    /// The process of a service, below which its others are.
-    pub(super) fn service_pid(&self, service: Service) -> Result<u32> {
-        listener(address_in(self.service_url(service)?)?.port())
+    /// The services, and the process of each, below which its others are.
+    pub(super) fn service_pids(&self) -> &[(Service, u32)] {
+        &self.service_pids
     }
 }
 

@@ -14,7 +14,6 @@ use super::node::Node;
 use super::part::{Part, Totals};
 use crate::services::Service;
 
-const SERVICES: [Service; 3] = [Service::Redis, Service::RabbitMq, Service::Postgres];
 /// What is read of the nodes' metrics.
 const METRICS: [&str; 4] = [
     "linker_bus_batch_size_sum",
@@ -32,8 +31,8 @@ impl Used {
         let mut used = Self::default();
         used.note("nodes", field.nodes.iter().filter_map(Node::pid));
         used.note("testers", field.parts.iter().map(Part::pid));
-        for service in SERVICES {
-            used.note(service.name(), tree(field.service_pid(service)?));
+        for (service, pid) in field.service_pids() {
+            used.note(service.name(), tree(*pid));
         }
         Ok(used)
     }
@@ -218,8 +217,8 @@ impl MemoryUse {
             ),
             ("testers", shares(field.parts.iter().map(Part::pid).collect())),
         ]);
-        for service in SERVICES {
-            of.insert(service.name(), shares(tree(field.service_pid(service)?)));
+        for (service, pid) in field.service_pids() {
+            of.insert(service.name(), shares(tree(*pid)));
         }
         let Memory { available, slab } = Memory::read()?;
         Ok(Self { available, slab, of })

@@ -34,7 +34,7 @@ const ERL_EPMD_PORT: &str = "ERL_EPMD_PORT";
 const EPMD_PORT: u16 = 4369;
 
 impl Service {
-    const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::RabbitMq];
+    pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::RabbitMq];
 
     /// The name in commands, and in docker-compose.yml.
     pub(crate) fn name(self) -> &'static str {
