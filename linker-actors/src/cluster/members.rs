@@ -20,8 +20,11 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_MAX: u32 = 1000;
 /// Beats between two looks for entries of nodes that died unseen.
 const SWEEP_BEATS: u64 = 10;
-/// Beats between two comparisons of the registry with the node's own sessions.
+/// Beats between two comparisons of the registry with a few sessions of the node's own. Of very many each comparison is a load on the registry: they
+/// are further apart, up to the latter.
 const RECONCILE_BEATS: u64 = 30;
+const RECONCILE_BEATS_MAX: u64 = 300;
+const RECONCILED_A_BEAT: u64 = 50;
 /// Beats between two attempts to move what waits for a fault to end.
 const FAULT_BEATS: u64 = 2;
 
@@ -44,6 +47,8 @@ pub(crate) struct Members {
     contradicted: Option<String>,
     /// Messages of dead nodes may be in the store.
     inherits: bool,
+    /// Beats since the registry was compared with the node's own sessions.
+    unreconciled: u64,
 }
 
 impl Members {
@@ -57,6 +62,7 @@ impl Members {
             joined: false,
             contradicted: None,
             inherits: true,
+            unreconciled: 0,
         }
     }
 
@@ -138,7 +144,9 @@ impl Members {
                     self.sweep(cluster).await;
                 }
                 let was_unknown = registry.rejoined || back;
-                if was_unknown || number.is_multiple_of(RECONCILE_BEATS) {
+                self.unreconciled += 1;
+                if was_unknown || self.unreconciled >= beats_between(self.node.sessions.len()) {
+                    self.unreconciled = 0;
                     self.tell_presence(PresenceMail::Reconcile { was_unknown }).await;
                 }
                 self.move_on(cluster, &registry, number).await;
@@ -242,5 +250,23 @@ impl Members {
         if let Some(presence) = self.node.presence.get() {
             let _ = presence.send(mail).await;
         }
+    }
+}
+
+/// Beats until the registry is compared again with so many sessions.
+fn beats_between(sessions: usize) -> u64 {
+    (sessions as u64 / RECONCILED_A_BEAT).clamp(RECONCILE_BEATS, RECONCILE_BEATS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_sessions_are_compared_less_often_within_bounds() {
+        assert_eq!(beats_between(0), RECONCILE_BEATS);
+        assert_eq!(beats_between(1500), RECONCILE_BEATS);
+        assert_eq!(beats_between(10_000), 200);
+        assert_eq!(beats_between(1_000_000), RECONCILE_BEATS_MAX);
     }
 }

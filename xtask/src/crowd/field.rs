@@ -284,6 +284,19 @@ impl Field {
         Ok(())
     }
 
+    /// The words about a message, with what the domain knows of the users in them.
+    pub(super) fn told_of(&self, words: &str) -> String {
+        let mut told = words.to_owned();
+        let users = words.split([' ', ',']).filter(|word| word.starts_with("ANZ-"));
+        for user in users {
+            let asked = self.nodes.iter().filter(|node| node.pid().is_some());
+            let known = asked.map(|node| node.ask(&format!("/api/v1/users/{user}")));
+            let known = known.take(1).find_map(Result::ok).unwrap_or_default();
+            told += &format!("; {}", known.trim());
+        }
+        told
+    }
+
     /// The metrics of all nodes that run, one text after the other.
     pub(super) fn metrics(&self) -> Result<String> {
         let mut all = String::new();

@@ -132,9 +132,14 @@ impl Node {
     }
 
     pub(super) fn metrics(&self) -> Result<String> {
-        let (status, text) = get(self.admin, "/metrics")?;
+        self.ask("/metrics")
+    }
+
+    /// What it answers on its admin port.
+    pub(super) fn ask(&self, path: &str) -> Result<String> {
+        let (status, text) = get(self.admin, path)?;
         if status != 200 {
-            bail!("a node answers {status} when asked for its metrics");
+            bail!("a node answers {status} when asked for {path}");
         }
         Ok(text)
     }

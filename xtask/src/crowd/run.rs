@@ -36,6 +36,14 @@ pub(super) fn run(options: &Options, ended: &Arc<AtomicBool>) -> Result<()> {
     let result = phases(options, &mut field, &mut outcome);
     if let Err(error) = &result {
         outcome.failed(format!("{error:#}"));
+        for report in field.reports().unwrap_or_default() {
+            for overdue in report["overdue"].as_array().into_iter().flatten() {
+                println!(
+                    "unconfirmed: {}",
+                    field.told_of(overdue.as_str().unwrap_or_default())
+                );
+            }
+        }
         for (place, node) in field.nodes.iter().enumerate().take(3) {
             println!("node {} said last:\n{}", place + 1, node.said());
         }

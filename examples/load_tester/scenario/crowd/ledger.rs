@@ -90,6 +90,13 @@ impl Ledger {
             .map(|(key, message)| (*key, *message))
     }
 
+    /// What was sent before this time and is not confirmed.
+    pub(super) fn overdue(&self, before_ns: u64) -> impl Iterator<Item = (Key, UnderWay)> + '_ {
+        let all = self.under_way.iter();
+        all.filter(move |(_, message)| message.time_ns < before_ns)
+            .map(|(key, message)| (*key, *message))
+    }
+
     pub(super) fn unconfirmed_one(&self, key: Key) -> Option<UnderWay> {
         self.under_way.get(&key).copied()
     }

@@ -34,6 +34,9 @@ const STATUS_EVERY_NS: u64 = SECOND;
 const AGAIN_AFTER_NS: u64 = SECOND;
 /// Seconds' worth of messages that may be without confirmation.
 const UNDER_WAY_SECONDS: f64 = 60.0;
+/// Messages that have waited for longer are told one by one, but no more than so many.
+const OVERDUE_NS: u64 = 10 * SECOND;
+const OVERDUE_TOLD_MAX: usize = 5;
 /// Tries to find a sender that is logged in.
 const SENDER_TRIES: u32 = 16;
 /// Messages written in one turn at most.
@@ -175,8 +178,19 @@ impl Crowd {
             confirmation: taken(&mut self.tally.answer),
             login: taken(&mut self.login),
             back: taken(&mut self.back),
+            overdue: self.overdue(now),
         };
         (self.tell)(Line::Report(Box::new(report)));
+    }
+
+    fn overdue(&self, now: u64) -> Vec<String> {
+        let all = self.ledger.overdue(now.saturating_sub(OVERDUE_NS));
+        let told = all.take(OVERDUE_TOLD_MAX).map(|((id, sequence), message)| {
+            let (from, to) = (self.user_id(self.plan.first + id), self.user_id(message.to));
+            let age_ms = now.saturating_sub(message.time_ns) / MS;
+            format!("message {sequence} from {from} to {to}, sent {age_ms} ms ago")
+        });
+        told.collect()
     }
 
     fn tell_status(&mut self, clients: &mut Clients, now: u64) {

@@ -55,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) login: Vec<(u64, u64)>,
     /// From a connection's end to being logged in again.
     pub(crate) back: Vec<(u64, u64)>,
+    /// Some of the messages that have waited long for their confirmation, in words.
+    pub(crate) overdue: Vec<String>,
 }
 
 /// One line.
