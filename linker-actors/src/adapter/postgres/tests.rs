@@ -161,7 +161,8 @@ async fn no_statement_walks_the_table_of_a_million_rows() -> Result<(), Box<dyn 
                 let plan = plan_of(&mut connection, sql, parameters, mode).await;
                 let mut found = Vec::new();
                 steps(&plan, &mut found);
-                assert!(found.len() > 1, "{name}: {plan:#}");
+                let planned = found.iter().any(|step| step.ends_with(" linker_message"));
+                assert!(planned, "{name}: {plan:#}");
                 let walks = found.iter().any(|step| step == "Seq Scan linker_message");
                 assert!(!walks, "{name}, {mode}, {knowledge}: {plan:#}");
                 // A whole index is no better than the whole table.
