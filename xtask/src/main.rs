@@ -1,5 +1,6 @@
 //! `cargo xtask`: the checks of this repository, on any machine, from one command. No product code.
 
+mod bench;
 mod browser;
 mod ci;
 mod debian;
@@ -20,7 +21,8 @@ usage: cargo xtask COMMAND
              installed when missing), cargo test, the examples' own checks
   ci         formatting and lints, then test
   services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
-             it is interrupted; with --private it starts its own whatever there is";
+             it is interrupted; with --private it starts its own whatever there is
+  bench      measures Linker beside other servers and writes docs/benchmarks.md; bench --help tells how";
 
 /// Wrong usage, as for the server itself.
 const EXIT_USAGE: u8 = 2;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run_ci(),
         ["services"] => services::hold(Search::Anywhere),
         ["services", "--private"] => services::hold(Search::PrivateOnly),
+        ["bench", words @ ..] => bench::run(words),
         [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
