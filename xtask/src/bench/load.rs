@@ -64,9 +64,13 @@ impl Load {
         self
     }
 
-    /// The command as one would type it.
+    /// The command as one would type it, without passwords: it is published.
     pub(crate) fn shown(&self) -> String {
-        let words: Vec<String> = self.words.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = self
+            .words
+            .iter()
+            .map(|word| quoted(&without_passwords(word)))
+            .collect();
         words.join(" ")
     }
 
@@ -75,13 +79,16 @@ impl Load {
     /// # Errors
     /// It cannot be started, fails (told with its own words), or writes no report.
     pub(crate) fn run(&self, temporary: &Path) -> Result<Value> {
-        let file = temporary.join("report.json");
-        // Of an earlier run, which must not be taken for this one's.
-        let _ = std::fs::remove_file(&file);
-        let outcome = self.execute(temporary, &file);
+        // Of its own, since two may run at once.
+        let report = tempfile::Builder::new().suffix(".json").tempfile_in(temporary)?;
+        let file = report.path();
+        let outcome = self.execute(temporary, file);
         // What was measured before it failed is still worth having, but only together with the failure.
         outcome?;
-        let text = std::fs::read_to_string(&file).context("it wrote no report")?;
+        let text = std::fs::read_to_string(file)?;
+        if text.is_empty() {
+            bail!("it wrote no report");
+        }
         serde_json::from_str(&text).context("its report is no JSON")
     }
 
@@ -122,6 +129,28 @@ fn reason(said: &[String]) -> Option<String> {
     error.map(str::to_owned)
 }
 
+/// Urls with a placeholder for each password but the one that every fresh RabbitMQ has.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("://");
+        let end = part.find(['/', ' ', '?']).unwrap_or(part.len());
+        let (authority, rest) = part.split_at(end);
+        match authority
+            .rsplit_once('@')
+            .map(|(login, host)| (login.split_once(':'), host))
+        {
+            Some((Some((user, password)), host)) if password != "guest" => {
+                shown.push_str(&format!("{user}:PASSWORD@{host}"));
+            }
+            _ => shown.push_str(authority),
+        }
+        shown.push_str(rest);
+    }
+    shown
+}
+
 fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./,:=%@".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
@@ -144,6 +173,12 @@ mod tests {
             load.shown(),
             "target/load_tester closed --connections 10 --spawn 'server --data-dir \"$(mktemp -d)\"' \
              --server-cpu 0 --keep-awake"
+        );
+        assert_eq!(
+            without_passwords(
+                "env A=postgres://u:secret@h:1/x B=amqp://guest:guest@h/ C=redis://h D=ws://:p@h x"
+            ),
+            "env A=postgres://u:PASSWORD@h:1/x B=amqp://guest:guest@h/ C=redis://h D=ws://:PASSWORD@h x"
         );
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");

@@ -174,7 +174,7 @@ fn append_marks(text: &mut String, parts: &[Part]) {
 fn append_findings(text: &mut String, results: &Results) {
     let failures = results.failures();
     if !failures.is_empty() {
-        text.push_str("Not measured, or not in all rounds:\n\n");
+        text.push_str("Not measured, or not in all rounds, and why:\n\n");
         for failure in failures {
             let _ = writeln!(text, "- {}", failure.replace('\n', " "));
         }
@@ -244,7 +244,7 @@ mod tests {
             let text = text_of(&[part(suite.name)], true);
             for wanted in [
                 suite.title,
-                "1000×1, NATS: no such target (1 of 1 rounds)",
+                "no such target: 1000×1, NATS (1 of 1)",
                 "load_tester closed\n",
                 "quick: with small counts",
                 "No results are kept of",

@@ -145,24 +145,32 @@ impl Results {
         median_ratio(&self.values(spot, figure), &self.values(spot, to))
     }
 
-    /// Whether a load failed, and why, told once.
+    /// Why loads failed, and which: those with the same reason together.
     pub(crate) fn failures(&self) -> Vec<String> {
-        self.loads
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        for load in &self.loads {
+            let errors: Vec<&str> = load
+                .samples
+                .iter()
+                .filter_map(|sample| sample.error.as_deref())
+                .collect();
+            let Some(reason) = errors.first() else { continue };
+            let whom = format!(
+                "{}, {} ({} of {})",
+                load.case,
+                load.name,
+                errors.len(),
+                load.samples.len()
+            );
+            match reasons.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, whoms)) => whoms.push(whom),
+                None => reasons.push((reason, vec![whom])),
+            }
+        }
+        let told = reasons
             .iter()
-            .filter_map(|load| {
-                let error = load.samples.iter().find_map(|sample| sample.error.as_ref())?;
-                let failed = load
-                    .samples
-                    .iter()
-                    .filter(|sample| sample.error.is_some())
-                    .count();
-                let of = load.samples.len();
-                Some(format!(
-                    "{}, {}: {error} ({failed} of {of} rounds)",
-                    load.case, load.name
-                ))
-            })
-            .collect()
+            .map(|(reason, whoms)| format!("{reason}: {}", whoms.join("; ")));
+        told.collect()
     }
 }
 
@@ -216,8 +224,10 @@ mod tests {
                 error: Some("nobody there".to_owned()),
                 ..Sample::default()
             };
-            results.add("1", "mosquitto", "load …", failed);
+            results.add("1", "mosquitto", "load …", failed.clone());
+            results.add("2", "mosquitto", "load …", failed);
         }
-        assert_eq!(results.failures(), ["1, mosquitto: nobody there (2 of 2 rounds)"]);
+        let wanted = "nobody there: 1, mosquitto (2 of 2); 2, mosquitto (2 of 2)";
+        assert_eq!(results.failures(), [wanted]);
     }
 }

@@ -80,21 +80,24 @@ impl Bench {
                 println!("    {error:#}");
                 self.note("the suite", "round", "", Sample::failed(&error));
             }
+            self.folder.empty();
             write(&data_file(suite.name), &self.results)?;
         }
         Ok(())
     }
 
-    /// Runs a load and keeps what came of it. `None` if that failed, or did so before.
+    /// Runs a load that has its own server, and keeps what came of it. `None` if that failed, or did so before.
     pub(crate) fn run(&mut self, load: &Load) -> Option<Sample> {
-        self.run_with(load, |bench, load, _| bench.take(load))
+        let sample = self.run_with(load, |bench, load| bench.take(load));
+        self.folder.empty();
+        sample
     }
 
     /// Runs a load by what `measure` does, who may add figures of its own.
     pub(crate) fn run_with(
         &mut self,
         load: &Load,
-        measure: impl FnOnce(&mut Self, &Load, u32) -> Result<Sample>,
+        measure: impl FnOnce(&Self, &Load) -> Result<Sample>,
     ) -> Option<Sample> {
         let key = (load.case.clone(), load.name.clone());
         if self
@@ -106,8 +109,7 @@ impl Bench {
         }
         println!("    {}, {}", load.case, load.name);
         let _held = self.hold_lock();
-        let outcome = measure(self, load, self.round);
-        self.folder.empty();
+        let outcome = measure(self, load);
         let sample = match outcome {
             Ok(mut sample) => {
                 sample.round = self.round;

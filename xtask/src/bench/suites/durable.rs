@@ -66,7 +66,7 @@ fn on_postgres(bench: &mut Bench, load: &Load) -> Result<()> {
     let store = ("LINKER__STORE__URL", database.url());
     let command = bench.programs.linker(&[(store.0, &store.1)]);
     let load = load.clone().spawning(&command);
-    let _ = bench.run_with(&load, |bench, load, _| {
+    let _ = bench.run_with(&load, |bench, load| {
         let mut sample = bench.take(load)?;
         sample.add(FSYNC, f64::from(u8::from(fsync)));
         Ok(sample)

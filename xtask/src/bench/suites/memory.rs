@@ -50,7 +50,7 @@ fn round(bench: &mut Bench) -> Result<()> {
     let load = load
         .with(&["--server-cpu", SERVER_CORE])
         .on(Contender::Linker, &bench.programs);
-    let _ = bench.run_with(&load, |bench, _, _| churn(bench, &scenario));
+    let _ = bench.run_with(&load, |bench, _| churn(bench, &scenario));
     Ok(())
 }
 

@@ -2,10 +2,13 @@
 
 mod durable;
 mod groups;
+mod growth;
 mod latency;
 mod logins;
 mod memory;
 mod messages;
+mod nodes;
+mod overload;
 
 use anyhow::Result;
 
@@ -30,6 +33,9 @@ pub(crate) const SUITES: &[Suite] = &[
     memory::SUITE,
     logins::SUITE,
     durable::SUITE,
+    growth::SUITE,
+    nodes::SUITE,
+    overload::SUITE,
 ];
 
 /// The server's CPU time for what the load counts as its work.
