@@ -5,6 +5,9 @@ mod ci;
 mod debian;
 mod dependency_direction;
 mod examples;
+mod keeper;
+mod peers;
+mod private;
 mod services;
 mod steps;
 mod test_suite;
@@ -20,7 +23,10 @@ usage: cargo xtask COMMAND
              installed when missing), cargo test, the examples' own checks
   ci         formatting and lints, then test
   services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
-             it is interrupted; with --private it starts its own whatever there is";
+             it is interrupted; with --private it starts its own whatever there is
+  peers [NAME...]
+             finds or installs the servers that Linker is compared with (mosquitto, nats, socketio, ejabberd, echo; without a name
+             all), starts each on a free port, prints `NAME ready ws=URL pid=PID`, and keeps them until its standard input ends";
 
 /// Wrong usage, as for the server itself.
 const EXIT_USAGE: u8 = 2;
@@ -34,6 +40,8 @@ fn main() -> ExitCode {
         ["services"] => services::hold(Search::Anywhere),
         ["services", "--private"] => services::hold(Search::PrivateOnly),
         [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),
+        ["peers", names @ ..] => peers::hold(names),
+        [peers::keeping::COMMAND, names @ ..] => peers::keeping::keep(names),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
