@@ -95,6 +95,22 @@ pub(crate) enum TargetKind {
     Linker,
     /// It returns every frame, and knows neither users nor types.
     Echo,
+    /// MQTT 3.1.1: FAST is QoS 0, RELIABLE is QoS 1.
+    Mqtt,
+    /// FAST only: it has no acknowledgements.
+    Nats,
+}
+
+impl TargetKind {
+    /// As it is typed.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Linker => "linker",
+            Self::Echo => "echo",
+            Self::Mqtt => "mqtt",
+            Self::Nats => "nats",
+        }
+    }
 }
 
 /// How a message is delivered.

@@ -6,6 +6,9 @@ mod ci;
 mod debian;
 mod dependency_direction;
 mod examples;
+mod keeper;
+mod peers;
+mod private;
 mod services;
 mod steps;
 mod test_suite;
@@ -22,7 +25,10 @@ usage: cargo xtask COMMAND
   ci         formatting and lints, then test
   services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
              it is interrupted; with --private it starts its own whatever there is
-  bench      measures Linker beside other servers and writes docs/benchmarks.md; bench --help tells how";
+  peers [NAME...]
+             finds or installs the servers that Linker is compared with (mosquitto, nats, socketio, ejabberd, echo; without a name
+             all), starts each on a free port, prints `NAME ready ws=URL pid=PID`, and keeps them until its standard input ends
+  bench      measures Linker beside these and writes docs/benchmarks.md; bench --help tells how";
 
 /// Wrong usage, as for the server itself.
 const EXIT_USAGE: u8 = 2;
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         ["services", "--private"] => services::hold(Search::PrivateOnly),
         ["bench", words @ ..] => bench::run(words),
         [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),
+        ["peers", names @ ..] => peers::hold(names),
+        [peers::keeping::COMMAND, names @ ..] => peers::keeping::keep(names),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

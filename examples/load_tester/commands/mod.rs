@@ -4,6 +4,8 @@ mod exchange;
 mod group;
 mod sessions;
 mod storing;
+mod supports;
+mod visits;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use crate::cli::{Command, Common, TargetKind};
 use crate::clients::Clients;
 use crate::clock::SECOND;
 use crate::error::LoadError;
+use crate::protocol::Writer;
 use crate::report::{Label, Report, Row, Span};
 use crate::runner::{Outcome, RunPlan, run};
 use crate::scenario::exchange::{Exchange, ExchangePlan, Pacing};
@@ -42,18 +45,13 @@ impl Bench<'_> {
     /// # Errors
     /// Whatever kept it from running to its end.
     pub(crate) fn execute(&mut self, command: &Command) -> Result<(), LoadError> {
+        supports::check(self.target.kind, command)?;
         match command {
             Command::Closed(arguments) => self.closed(arguments),
             Command::Open(arguments) => self.open(arguments),
             Command::SeedTable(arguments) => self.seed_table(arguments),
             Command::Logins(arguments) => self.logins(arguments),
             Command::Idle(arguments) => self.idle(arguments),
-            Command::Group(_) | Command::Store(_) | Command::Drain(_) if self.echoes() => {
-                Err(LoadError::Usage(format!(
-                    "an echo server knows no users, so `{}` needs Linker",
-                    name(command)
-                )))
-            }
             Command::Group(arguments) => self.group(arguments),
             Command::Store(arguments) => self.store(arguments),
             Command::Drain(arguments) => self.drain(arguments),
@@ -84,7 +82,8 @@ impl Bench<'_> {
             let plan = plan(thread);
             let count = plan.user_ids.len() as u32;
             let mut clients = Clients::new(self.target.client_settings(self.common, tag), count)?;
-            let exchange = Exchange::new(plan, tag, reporter)?;
+            let writer = Writer::new(self.target.kind, tag, plan.shape);
+            let exchange = Exchange::new(plan, writer, reporter)?;
             exchange.open_all(&mut clients);
             Ok((clients, exchange))
         })
@@ -116,9 +115,8 @@ impl Bench<'_> {
             ));
         }
         allow_files(u64::from(connections))?;
-        let target = if self.echoes() { "echo" } else { "linker" };
         Ok(RunPlan {
-            name: format!("{target} {name}"),
+            name: format!("{} {name}", self.target.kind.name()),
             threads: common.threads,
             phases,
             clients_first: connections,

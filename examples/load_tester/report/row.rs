@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{MIB, target_name};
+use super::MIB;
 use crate::cli::TargetKind;
 use crate::clock::SECOND;
 use crate::runner::{Mark, Outcome};
@@ -147,7 +147,7 @@ impl Row {
         let late = send_delay.is_some_and(|delay| delay.p99_ms > SEND_DELAY_MAX_MS);
         let server = ServerUse::between(first, before, after, last, worked);
         Some(Self {
-            target: target_name(target),
+            target: target.name(),
             feature: if target == TargetKind::Echo {
                 "-"
             } else {
