@@ -65,8 +65,14 @@ impl Batch {
         let numbers: Vec<i64> = (first..first + i64::from(rows)).collect();
         let users = i64::from(arguments.users);
         Self {
-            recipients: numbers.iter().map(|number| format!("ANZ-{}", number % users)).collect(),
-            bodies: numbers.iter().map(|_| vec![b'x'; arguments.size as usize]).collect(),
+            recipients: numbers
+                .iter()
+                .map(|number| format!("ANZ-{}", number % users))
+                .collect(),
+            bodies: numbers
+                .iter()
+                .map(|_| vec![b'x'; arguments.size as usize])
+                .collect(),
             numbers,
         }
     }
@@ -112,9 +118,11 @@ async fn in_sqlite(arguments: &Arguments) -> Outcome<Stored> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    sqlx::query("CREATE TABLE store_limit (number INTEGER PRIMARY KEY, recipient TEXT NOT NULL, body BLOB NOT NULL)")
-        .execute(&mut connection)
-        .await?;
+    sqlx::query(
+        "CREATE TABLE store_limit (number INTEGER PRIMARY KEY, recipient TEXT NOT NULL, body BLOB NOT NULL)",
+    )
+    .execute(&mut connection)
+    .await?;
     let places = vec!["(?, ?, ?)"; batch as usize].join(", ");
     // Nothing in it comes from outside.
     let statement = format!("INSERT INTO store_limit (number, recipient, body) VALUES {places}");
@@ -146,7 +154,10 @@ async fn in_sqlite(arguments: &Arguments) -> Outcome<Stored> {
 async fn in_postgres(arguments: &Arguments) -> Outcome<Stored> {
     let batch = arguments.batch.unwrap_or(500);
     let url = arguments.url.as_deref().unwrap_or_default();
-    let pool = PgPoolOptions::new().max_connections(arguments.writers).connect(url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(arguments.writers)
+        .connect(url)
+        .await?;
     make_table(&pool).await?;
     let began = Instant::now();
     let until = began + Duration::from_secs(arguments.seconds);
@@ -162,7 +173,9 @@ async fn in_postgres(arguments: &Arguments) -> Outcome<Stored> {
 }
 
 async fn make_table(pool: &PgPool) -> Outcome<()> {
-    sqlx::query("DROP TABLE IF EXISTS store_limit").execute(pool).await?;
+    sqlx::query("DROP TABLE IF EXISTS store_limit")
+        .execute(pool)
+        .await?;
     sqlx::query(
         "CREATE TABLE store_limit (number bigint PRIMARY KEY, recipient text COLLATE \"C\" NOT NULL, body bytea NOT NULL)",
     )
@@ -189,7 +202,11 @@ async fn write_batches(
     let first = i64::from(writer) * WRITERS_APART;
     let mut rows = 0_u64;
     while Instant::now() < until {
-        insert(&mut connection, &Batch::new(first + rows as i64, batch, arguments)).await?;
+        insert(
+            &mut connection,
+            &Batch::new(first + rows as i64, batch, arguments),
+        )
+        .await?;
         rows += u64::from(batch);
     }
     Ok(rows)

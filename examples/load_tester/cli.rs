@@ -157,6 +157,8 @@ pub(crate) enum Command {
     Store(StoreArguments),
     /// The same, and then those users come back and drain them.
     Drain(DrainArguments),
+    /// Messages for clients that log in and never read again.
+    SlowReader(SlowReaderArguments),
     /// Connect, upgrade, log in, close, over and over.
     Logins(LoginsArguments),
 }
@@ -292,6 +294,20 @@ pub(crate) struct DrainArguments {
     /// Have every drained message confirmed to its sender, who stays connected.
     #[arg(long)]
     pub(crate) confirm: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SlowReaderArguments {
+    /// Clients that do not read; rounded up to a multiple of the senders.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) readers: u32,
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) senders: u32,
+    /// Messages a second, of all senders together.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) rate: u32,
+    #[command(flatten)]
+    pub(crate) message: MessageArguments,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -27,7 +27,9 @@ impl Clients {
                     }
                     self.enter(id, State::Upgrading);
                 }
-                if progress.readable {
+                let deaf = self.clients.get(id as usize).is_some_and(|client| client.deaf);
+                // That the server has ended it is seen all the same.
+                if progress.readable && (!deaf || readiness.last) {
                     self.receive(id, readiness.last, scenario);
                 }
             }

@@ -83,6 +83,8 @@ struct Client {
     /// When it has been opening or closing for too long.
     overdue_ns: u64,
     opened_ns: u64,
+    /// Whether what comes for it is left where it is.
+    deaf: bool,
     /// The beginning of a frame whose end has not come.
     partial: Vec<u8>,
     /// The frames so far of a fragmented message or, of a stream, the beginning of a packet.
@@ -134,6 +136,7 @@ impl Clients {
             session: Session::default(),
             overdue_ns: 0,
             opened_ns: 0,
+            deaf: false,
             partial: Vec::new(),
             fragments: Vec::new(),
         };
@@ -181,6 +184,13 @@ impl Clients {
         self.enter(id, State::Closing);
         if let Some(client) = self.clients.get_mut(id as usize) {
             client.overdue_ns = now + CLOSE_MAX_NS;
+        }
+    }
+
+    /// Has `id` read nothing more, pings included, until its connection ends.
+    pub(crate) fn stop_reading(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id as usize) {
+            client.deaf = true;
         }
     }
 
@@ -303,6 +313,7 @@ impl Clients {
         self.sockets.drop_connection(id);
         self.enter(id, State::Ended);
         if let Some(client) = self.clients.get_mut(id as usize) {
+            client.deaf = false;
             client.partial = Vec::new();
             client.fragments = Vec::new();
         }

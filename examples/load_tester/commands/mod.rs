@@ -3,6 +3,7 @@
 mod exchange;
 mod group;
 mod sessions;
+mod slow_reader;
 mod storing;
 mod supports;
 mod visits;
@@ -55,6 +56,7 @@ impl Bench<'_> {
             Command::Group(arguments) => self.group(arguments),
             Command::Store(arguments) => self.store(arguments),
             Command::Drain(arguments) => self.drain(arguments),
+            Command::SlowReader(arguments) => self.slow_reader(arguments),
         }
     }
 
@@ -160,6 +162,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Idle(_) => "idle",
         Command::Store(_) => "store",
         Command::Drain(_) => "drain",
+        Command::SlowReader(_) => "slow-reader",
         Command::Logins(_) => "logins",
     }
 }

@@ -22,9 +22,10 @@ fn lacking(kind: TargetKind, command: &Command) -> Option<&'static str> {
     let reliable = asks_reliable(command);
     match (kind, command) {
         (TargetKind::Linker, _) => None,
-        (TargetKind::Echo, Command::Group(_) | Command::Store(_) | Command::Drain(_)) => {
-            Some("an echo server knows no users")
-        }
+        (
+            TargetKind::Echo,
+            Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::SlowReader(_),
+        ) => Some("an echo server knows no users"),
         (TargetKind::Echo, _) => None,
         (TargetKind::Mqtt, Command::Drain(drain)) if drain.asking == Asking::Fetch => {
             Some("MQTT sends what was missed without being asked: use --asking replay")
@@ -48,6 +49,7 @@ fn asks_reliable(command: &Command) -> bool {
         Command::Open(arguments) => arguments.exchange.feature.contains(&Feature::Reliable),
         Command::Group(arguments) => arguments.message.feature == Feature::Reliable,
         Command::Idle(arguments) => arguments.message.feature == Feature::Reliable,
+        Command::SlowReader(arguments) => arguments.message.feature == Feature::Reliable,
         Command::SeedTable(_) | Command::Store(_) | Command::Drain(_) | Command::Logins(_) => false,
     }
 }

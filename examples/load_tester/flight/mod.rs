@@ -18,15 +18,17 @@ pub(crate) enum Goal {
     ArrivalAndReceipt,
     /// It is accepted; the recipient is away.
     Answer,
+    /// It is sent: whether it arrives is not to be known.
+    Sent,
 }
 
 impl Goal {
     pub(crate) const fn wants_arrival(self) -> bool {
-        !matches!(self, Self::Answer)
+        !matches!(self, Self::Answer | Self::Sent)
     }
 
     pub(crate) const fn wants_answer(self) -> bool {
-        !matches!(self, Self::Arrival)
+        !matches!(self, Self::Arrival | Self::Sent)
     }
 }
 
@@ -48,6 +50,7 @@ impl Entry {
             Goal::Arrival => self.arrived,
             Goal::ArrivalAndAnswer | Goal::Answer => self.answered,
             Goal::ArrivalAndReceipt => self.arrived && self.answered,
+            Goal::Sent => true,
         }
     }
 
@@ -131,6 +134,10 @@ impl Flight {
     /// Notes a message to `recipient` and returns its sequence number.
     pub(crate) fn start(&mut self, recipient: u32, time_ns: u64) -> u32 {
         let sequence = self.next_sequence();
+        if self.goal == Goal::Sent {
+            self.base += 1;
+            return sequence;
+        }
         let entry = Entry {
             recipient,
             time_ns,

@@ -1,5 +1,13 @@
 use super::*;
 
+#[test]
+fn what_is_only_sent_is_forgotten_at_once() {
+    let mut flight = Flight::new(Goal::Sent);
+    assert_eq!((flight.start(1, 10), flight.start(2, 20)), (0, 1));
+    assert_eq!((flight.next_sequence(), flight.len()), (2, 0));
+    assert_eq!(flight.expire(u64::MAX), Expired::default());
+}
+
 const FREED: Arrival = Arrival::InOrder { slot_freed: true };
 
 #[test]

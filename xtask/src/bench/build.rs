@@ -8,7 +8,7 @@ use crate::steps::{announce, cargo, output_of};
 use super::contender::{Programs, shown_path};
 
 /// What is given to cargo, and shown on the page.
-pub(crate) const BUILD: &str = "build --release --locked --workspace --all-features --bins \
+pub(crate) const BUILD: &str = "build --release --locked --package linker-server --package linker-actors --all-features --bins \
                                 --example load_tester --example echo_server --example store_limit";
 
 /// Builds all programs and tells where they are.

@@ -6,7 +6,7 @@ mod numbers;
 use std::fmt::Write as _;
 
 pub(crate) use self::marks::{Limit, Mark};
-pub(crate) use self::numbers::{bytes, number, ratio};
+pub(crate) use self::numbers::{bytes, count, number, ratio};
 
 /// A picture that stands next to the page.
 #[derive(Debug, Clone, PartialEq, Eq)]

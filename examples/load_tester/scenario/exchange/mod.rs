@@ -140,7 +140,7 @@ impl Exchange {
             return;
         };
         let sequence = flight.start(recipient, time_ns);
-        self.in_flight += 1;
+        self.in_flight += u64::from(self.plan.goal != Goal::Sent);
         self.tally.counts.sent += 1;
         let stamp = Stamp {
             sender,

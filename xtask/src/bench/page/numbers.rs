@@ -18,6 +18,11 @@ pub(crate) fn number(value: Option<f64>) -> String {
     }
 }
 
+/// Something that is counted.
+pub(crate) fn count(value: u32) -> String {
+    grouped(f64::from(value))
+}
+
 /// A ratio, to a hundredth.
 pub(crate) fn ratio(value: Option<f64>) -> String {
     value

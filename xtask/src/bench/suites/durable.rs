@@ -54,7 +54,7 @@ fn round(bench: &mut Bench) -> Result<()> {
             limit(bench, POSTGRES_LIMIT, "postgres");
         }
         let mosquitto = load(bench, MOSQUITTO).on(Contender::Mosquitto, &bench.programs);
-        let _ = bench.run(&mosquitto.with(&["--feature", "reliable"]));
+        let _ = bench.run(&mosquitto);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{CPU, PER_SECOND, Suite};
 use crate::bench::contender::Contender;
 use crate::bench::load::Load;
-use crate::bench::page::{Page, number, ratio};
+use crate::bench::page::{Page, count, number, ratio};
 use crate::bench::plot::{Axis, Line, lines};
 use crate::bench::results::{Results, Spot};
 use crate::bench::running::Bench;
@@ -64,7 +64,7 @@ const WAITING: Dimension = Dimension {
 };
 
 fn case(dimension: &Dimension, size: u32) -> String {
-    format!("{} {}", number(Some(f64::from(size))), dimension.what)
+    format!("{} {}", count(size), dimension.what)
 }
 
 fn round(bench: &mut Bench) -> Result<()> {

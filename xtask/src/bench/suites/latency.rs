@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{P50, P99, Suite};
 use crate::bench::contender::Contender;
 use crate::bench::load::Load;
-use crate::bench::page::{Limit, Page, number, ratio};
+use crate::bench::page::{Limit, Page, count, number, ratio};
 use crate::bench::plot::{Axis, Line, lines};
 use crate::bench::results::{Results, Spot};
 use crate::bench::running::Bench;
@@ -24,7 +24,7 @@ const ECHO: &str = "echo";
 const LINKER: &str = "Linker";
 
 fn case(rate: u32) -> String {
-    format!("{rate}/s")
+    format!("{}/s", count(rate))
 }
 
 fn contestants() -> Vec<(String, Contender, &'static str)> {

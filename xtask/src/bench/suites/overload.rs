@@ -23,7 +23,7 @@ const TWICE: &str = "twice what it carries";
 const SLOW: &str = "readers that do not read";
 const FLOOD: &str = "a flood to absent users";
 const FEATURES: [(&str, &str); 2] = [("FAST", "fast"), ("RELIABLE", "reliable")];
-const READERS: u32 = 20;
+const READERS: u32 = 32;
 
 /// Figures that are not the load tester's.
 const CARRIED: &str = "carriedPerSecond";
