@@ -95,6 +95,22 @@ pub(crate) enum TargetKind {
     Linker,
     /// It returns every frame, and knows neither users nor types.
     Echo,
+    /// MQTT 3.1.1: FAST is QoS 0, RELIABLE is QoS 1.
+    Mqtt,
+    /// FAST only: it has no acknowledgements.
+    Nats,
+}
+
+impl TargetKind {
+    /// As it is typed.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Linker => "linker",
+            Self::Echo => "echo",
+            Self::Mqtt => "mqtt",
+            Self::Nats => "nats",
+        }
+    }
 }
 
 /// How a message is delivered.
@@ -141,6 +157,8 @@ pub(crate) enum Command {
     Store(StoreArguments),
     /// The same, and then those users come back and drain them.
     Drain(DrainArguments),
+    /// Messages for clients that log in and never read again.
+    SlowReader(SlowReaderArguments),
     /// Connect, upgrade, log in, close, over and over.
     Logins(LoginsArguments),
     /// A part of a crowd of users who stay logged in and write to random others, in whatever process these are. It is told by lines on standard
@@ -280,6 +298,20 @@ pub(crate) struct DrainArguments {
     /// Have every drained message confirmed to its sender, who stays connected.
     #[arg(long)]
     pub(crate) confirm: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SlowReaderArguments {
+    /// Clients that do not read; rounded up to a multiple of the senders.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) readers: u32,
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) senders: u32,
+    /// Messages a second, of all senders together.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) rate: u32,
+    #[command(flatten)]
+    pub(crate) message: MessageArguments,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -81,6 +81,14 @@ fn cpu_of_stat(stat: &str) -> Option<u64> {
     Some((user + system) * (SECOND / TICKS_PER_SECOND))
 }
 
+/// Whether process `pid` runs: one that has ended is seen until its parent has asked how.
+pub(crate) fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat.rsplit_once(')').map(|(_, after)| after.trim_start());
+        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+    })
+}
+
 fn kilobytes(status: &str, key: &str) -> u64 {
     field(status, key) * 1024
 }
@@ -148,6 +156,14 @@ mod tests {
         let line = "42 (a b) c) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 4 0 100 1000000 200 1";
         assert_eq!(cpu_of_stat(line), Some(2 * SECOND));
         assert_eq!(cpu_of_stat("nonsense"), None);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_does_not_live_even_before_anybody_asked_how() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        while lives(child.id()) {}
+        child.wait().unwrap();
+        assert!(!lives(child.id()) && lives(std::process::id()));
     }
 
     #[test]

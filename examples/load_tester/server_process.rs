@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::error::LoadError;
+use crate::process::lives;
 
 /// Longest a server may take until it is ready, and until it has stopped.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ pub(crate) struct ServerProcess {
     child: Child,
     /// Where it said that it takes WebSocket connections.
     pub(crate) url: String,
+    /// The process that serves them, where it is another one.
+    serving: Option<u32>,
 }
 
 impl ServerProcess {
@@ -44,7 +47,8 @@ impl ServerProcess {
             }
         };
         let mut child = start
-            .stdin(Stdio::null())
+            // It ends with the tester, however that ends: what keeps a server for others watches this.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| LoadError::Server(format!("cannot start `{command}`: {error}")))?;
@@ -53,22 +57,31 @@ impl ServerProcess {
         let mut server = Self {
             child,
             url: String::new(),
+            serving: None,
         };
-        server.url = await_ready(lines, command)?;
+        let ready = await_ready(lines, command)?;
+        server.url = ready.url;
+        server.serving = ready.pid;
         Ok(server)
     }
 
+    /// The process that serves: what was started, unless that named another.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.serving.unwrap_or_else(|| self.child.id())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None)) && !self.serving.is_some_and(lives)
     }
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
+        drop(self.child.stdin.take());
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let deadline = Instant::now() + STOPPED_WITHIN;
         while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if self.has_ended() {
                 return;
             }
             thread::sleep(LOOK_EVERY);
@@ -79,6 +92,12 @@ impl Drop for ServerProcess {
         );
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(pid) = self
+            .serving
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 
@@ -94,7 +113,7 @@ fn read_lines(output: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-fn await_ready(lines: Option<Receiver<String>>, command: &str) -> Result<String, LoadError> {
+fn await_ready(lines: Option<Receiver<String>>, command: &str) -> Result<Ready, LoadError> {
     let deadline = Instant::now() + READY_WITHIN;
     let Some(lines) = lines else {
         return Err(LoadError::Server(format!("`{command}` has no output")));
@@ -102,8 +121,8 @@ fn await_ready(lines: Option<Receiver<String>>, command: &str) -> Result<String,
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                if let Some(url) = ready_url(&line) {
-                    return Ok(url.to_owned());
+                if let Some(ready) = Ready::read(&line) {
+                    return Ok(ready);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -121,12 +140,27 @@ fn await_ready(lines: Option<Receiver<String>>, command: &str) -> Result<String,
     }
 }
 
-/// The address in a line like `linker ready ws=ws://127.0.0.1:8088/ws admin=http://127.0.0.1:8090`.
-fn ready_url(line: &str) -> Option<&str> {
-    let (_, after) = line.split_once(" ready ")?;
-    after
-        .split_ascii_whitespace()
-        .find_map(|word| word.strip_prefix("ws="))
+/// What a server says of itself when it is ready.
+#[derive(Debug, PartialEq, Eq)]
+struct Ready {
+    url: String,
+    pid: Option<u32>,
+}
+
+impl Ready {
+    /// Reads a line like `linker ready ws=ws://127.0.0.1:8088/ws admin=http://127.0.0.1:8090`.
+    fn read(line: &str) -> Option<Self> {
+        let (_, after) = line.split_once(" ready ")?;
+        let value = |key: &str| {
+            after
+                .split_ascii_whitespace()
+                .find_map(|word| word.strip_prefix(key))
+        };
+        Some(Self {
+            url: value("ws=")?.to_owned(),
+            pid: value("pid=").and_then(|pid| pid.parse().ok()),
+        })
+    }
 }
 
 /// The cores this process may use.
@@ -216,13 +250,17 @@ mod tests {
 
     #[test]
     fn the_ready_line_of_every_server_is_understood() {
+        let ready = |url: &str, pid| {
+            Some(Ready {
+                url: url.to_owned(),
+                pid,
+            })
+        };
         let line = "linker ready ws=ws://127.0.0.1:8088/ws admin=http://127.0.0.1:8090";
-        assert_eq!(ready_url(line), Some("ws://127.0.0.1:8088/ws"));
-        assert_eq!(
-            ready_url("echo ready ws=ws://127.0.0.1:1/ws"),
-            Some("ws://127.0.0.1:1/ws")
-        );
-        assert_eq!(ready_url("INFO ws=ws://127.0.0.1:1/ws"), None);
+        assert_eq!(Ready::read(line), ready("ws://127.0.0.1:8088/ws", None));
+        let line = "mosquitto ready ws=ws://127.0.0.1:1/mqtt pid=77";
+        assert_eq!(Ready::read(line), ready("ws://127.0.0.1:1/mqtt", Some(77)));
+        assert_eq!(Ready::read("INFO ws=ws://127.0.0.1:1/ws"), None);
     }
 
     #[test]
@@ -237,6 +275,18 @@ mod tests {
         assert!(std::fs::exists(&process).unwrap());
         drop(server);
         assert!(!std::fs::exists(&process).unwrap());
+    }
+
+    #[test]
+    fn a_server_that_another_process_keeps_is_waited_for() {
+        // The one that keeps it dies of the signal; the server ends when its input does, as does its keeper's.
+        let keeper = "sh -c 'exec 3<&0; (read x <&3; sleep 0.2) >/dev/null & echo x ready ws=ws://127.0.0.1:9/ws pid=$!; wait'";
+        let server = ServerProcess::start(keeper, None).unwrap();
+        assert_ne!(server.pid(), server.child.id());
+        let pid = server.pid();
+        assert!(lives(pid));
+        drop(server);
+        assert!(!lives(pid));
     }
 
     #[test]

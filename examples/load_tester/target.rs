@@ -57,7 +57,7 @@ impl Target {
         ClientSettings {
             targets: [&[self.address], &self.others[..]].concat(),
             path: self.path.clone(),
-            linker: self.kind == TargetKind::Linker,
+            kind: self.kind,
             app_id: common.app_id.clone(),
             opening_max: (common.logins_at_once / common.threads).max(1),
             source_addresses: common.source_addresses,

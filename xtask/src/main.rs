@@ -1,5 +1,6 @@
 //! `cargo xtask`: the checks of this repository, on any machine, from one command. No product code.
 
+mod bench;
 mod browser;
 mod ci;
 mod crowd;
@@ -7,6 +8,9 @@ mod debian;
 mod dependency_direction;
 mod examples;
 mod instructions;
+mod keeper;
+mod peers;
+mod private;
 mod programs;
 mod services;
 mod steps;
@@ -29,7 +33,11 @@ usage: cargo xtask COMMAND
   services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
              it is interrupted; with --private it starts its own whatever there is
   crowd      100 000 users in a domain of 10 nodes, or a million in 52 by --million: logins, idling, messages, a node that dies, a
-             rolling restart, and whether anything was lost; --help tells more";
+             rolling restart, and whether anything was lost; --help tells more
+  peers [NAME...]
+             finds or installs the servers that Linker is compared with (mosquitto, nats, socketio, ejabberd, echo; without a name
+             all), starts each on a free port, prints `NAME ready ws=URL pid=PID`, and keeps them until its standard input ends
+  bench      measures Linker beside these and writes docs/benchmarks.md; bench --help tells how";
 
 /// Wrong usage, as for the server itself.
 const EXIT_USAGE: u8 = 2;
@@ -50,7 +58,10 @@ fn main() -> ExitCode {
         }
         ["crowd", options @ ..] => crowd::run(options),
         [crowd::INSIDE, options @ ..] => crowd::inside(options),
+        ["bench", words @ ..] => bench::run(words),
         [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),
+        ["peers", names @ ..] => peers::hold(names),
+        [peers::keeping::COMMAND, names @ ..] => peers::keeping::keep(names),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

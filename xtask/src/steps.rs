@@ -1,7 +1,7 @@
 //! Runs commands one after the other and says which, so that a log tells how far a run came.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -23,6 +23,23 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn workspace_root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => workspace_root().join(folder),
+        None => workspace_root().join("target"),
+    }
+}
+
+/// A program on the path or, if it is not there, in one of `folders`.
+pub(crate) fn find_program(program: &str, folders: &[&Path]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(folders.iter().map(|folder| folder.to_path_buf()))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Runs a command to its end, its output going where this program's goes and no input.

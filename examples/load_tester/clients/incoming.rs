@@ -6,9 +6,10 @@ use super::{Clients, End, State};
 use crate::clock::now_ns;
 use crate::error::LoadError;
 use crate::frame::{Frame, Opcode, append_masked, decode};
+use crate::protocol::{Packet, Reader, take_packets};
 use crate::scenario::Scenario;
 use crate::sockets::{ClientId, Readiness};
-use crate::wire::{FrameReader, Incoming, append_login};
+use crate::wire::Incoming;
 
 /// A response to the upgrade request is smaller than this.
 const RESPONSE_LEN_MAX: usize = 16 * 1024;
@@ -26,7 +27,9 @@ impl Clients {
                     }
                     self.enter(id, State::Upgrading);
                 }
-                if progress.readable {
+                let deaf = self.clients.get(id as usize).is_some_and(|client| client.deaf);
+                // That the server has ended it is seen all the same.
+                if progress.readable && (!deaf || readiness.last) {
                     self.receive(id, readiness.last, scenario);
                 }
             }
@@ -140,10 +143,11 @@ impl Clients {
             self.end(id, &End::NotLoggedIn(reason), scenario);
             return Ok(Some(end + 4));
         }
-        if self.settings.linker {
-            if let (Some(client), Some(out)) = (self.clients.get(id as usize), self.sockets.outgoing(id)) {
-                append_login(out, &self.settings.app_id, &client.user_id, client.options);
-            }
+        let must_log_in = match (self.clients.get(id as usize), self.sockets.outgoing(id)) {
+            (Some(client), Some(out)) => self.protocol.greet(out, &client.user_id, client.options),
+            _ => false,
+        };
+        if must_log_in {
             self.enter(id, State::LoggingIn);
         } else {
             self.become_ready(id, scenario, now);
@@ -163,9 +167,15 @@ impl Clients {
                     append_masked(out, Opcode::Pong, frame.payload);
                 }
             }
-            Opcode::Pong | Opcode::Binary => {}
+            Opcode::Pong => {}
             Opcode::Close => self.on_close_frame(id, frame.payload, scenario),
-            Opcode::Text if frame.last => self.on_text(id, frame.payload, scenario, now),
+            Opcode::Text | Opcode::Binary | Opcode::Continuation if self.protocol.is_stream() => {
+                self.on_stream(id, frame.payload, scenario, now);
+            }
+            Opcode::Binary => {}
+            Opcode::Text if frame.last => {
+                self.on_packet(id, frame.payload, scenario, now);
+            }
             Opcode::Text | Opcode::Continuation => {
                 let Some(client) = self.clients.get_mut(id as usize) else {
                     return;
@@ -173,27 +183,88 @@ impl Clients {
                 client.fragments.extend_from_slice(frame.payload);
                 if frame.last {
                     let whole = std::mem::take(&mut client.fragments);
-                    self.on_text(id, &whole, scenario, now);
+                    self.on_packet(id, &whole, scenario, now);
                 }
             }
         }
     }
 
-    fn on_text<S: Scenario>(&mut self, id: ClientId, text: &[u8], scenario: &mut S, now: u64) {
-        let frame = if self.settings.linker {
-            FrameReader::read(&self.reader, text)
-        } else {
-            FrameReader::read_echo(&self.reader, text)
+    /// Takes the next bytes of a stream.
+    fn on_stream<S: Scenario>(&mut self, id: ClientId, bytes: &[u8], scenario: &mut S, now: u64) {
+        let begun = match self.clients.get_mut(id as usize) {
+            Some(client) => std::mem::take(&mut client.fragments),
+            None => return,
         };
-        match (self.state(id), frame) {
+        let rest = take_packets(begun, bytes, |bytes| self.on_packet(id, bytes, scenario, now));
+        if let Some(client) = self.clients.get_mut(id as usize)
+            && !matches!(client.state, State::Ended | State::Waiting)
+        {
+            client.fragments = rest;
+        }
+    }
+
+    /// Takes what `bytes` begin with and returns how many of them that were; `None` while it is incomplete, or makes no sense.
+    fn on_packet<S: Scenario>(
+        &mut self,
+        id: ClientId,
+        bytes: &[u8],
+        scenario: &mut S,
+        now: u64,
+    ) -> Option<usize> {
+        let client = self.clients.get_mut(id as usize)?;
+        let reader = Reader {
+            id,
+            user_id: &client.user_id,
+            options: client.options,
+            session: &mut client.session,
+            answers: &mut self.answers,
+        };
+        let read = self.protocol.read(bytes, reader);
+        if !self.answers.is_empty() {
+            if let Some(out) = self.sockets.outgoing(id) {
+                out.extend_from_slice(&self.answers);
+            }
+            self.answers.clear();
+        }
+        match read {
+            Ok(packet) => {
+                let Packet { len, meaning } = packet?;
+                if let Some(meaning) = meaning {
+                    self.understood(id, meaning, bytes.get(..len).unwrap_or_default(), scenario, now);
+                }
+                Some(len)
+            }
+            Err(error) => {
+                let end = match self.state(id) {
+                    State::LoggingIn => End::NotLoggedIn(error.to_string()),
+                    _ => End::Broken(error.to_string()),
+                };
+                self.end(id, &end, scenario);
+                None
+            }
+        }
+    }
+
+    fn understood<S: Scenario>(
+        &mut self,
+        id: ClientId,
+        incoming: Incoming<'_>,
+        bytes: &[u8],
+        scenario: &mut S,
+        now: u64,
+    ) {
+        match (self.state(id), incoming) {
             (State::LoggingIn, Incoming::LoginReply { accepted: true }) => {
                 self.become_ready(id, scenario, now)
             }
             (State::LoggingIn, _) => {
-                let reason = format!("the server answered {}", String::from_utf8_lossy(text));
+                let reason = match std::str::from_utf8(bytes) {
+                    Ok(text) if !text.contains('\0') => format!("the server answered {}", text.trim_end()),
+                    _ => format!("the server answered with the bytes {bytes:02x?}"),
+                };
                 self.end(id, &End::NotLoggedIn(reason), scenario);
             }
-            (_, frame) => scenario.on_frame(self, id, frame, now),
+            (_, incoming) => scenario.on_frame(self, id, incoming, now),
         }
     }
 

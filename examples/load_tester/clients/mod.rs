@@ -7,12 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::cli::TargetKind;
 use crate::clock::{MS, SECOND, now_ns};
 use crate::error::LoadError;
 use crate::frame::{Opcode, append_masked};
+use crate::protocol::{LoginOptions, Protocol, Session};
 use crate::scenario::Scenario;
 use crate::sockets::{ClientId, Readiness, Sockets};
-use crate::wire::{FrameReader, RunTag};
+use crate::wire::RunTag;
 
 /// Longest a client may take from connecting to being logged in, and to be closed.
 const LOGIN_MAX_NS: u64 = 30 * SECOND;
@@ -33,8 +35,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) struct ClientSettings {
     pub(crate) targets: Vec<SocketAddr>,
     pub(crate) path: String,
-    /// Whether the server speaks Linker's protocol; else it is a bare echo.
-    pub(crate) linker: bool,
+    pub(crate) kind: TargetKind,
     pub(crate) app_id: String,
     /// Clients on their way from connecting to being logged in, at once.
     pub(crate) opening_max: u32,
@@ -77,13 +78,16 @@ impl State {
 struct Client {
     state: State,
     user_id: Box<str>,
-    options: &'static str,
+    options: LoginOptions,
+    session: Session,
     /// When it has been opening or closing for too long.
     overdue_ns: u64,
     opened_ns: u64,
+    /// Whether what comes for it is left where it is.
+    deaf: bool,
     /// The beginning of a frame whose end has not come.
     partial: Vec<u8>,
-    /// The frames so far of a fragmented message.
+    /// The frames so far of a fragmented message or, of a stream, the beginning of a packet.
     fragments: Vec<u8>,
     /// Whether it has been pinged since somebody asked.
     pinged: bool,
@@ -98,9 +102,11 @@ pub(crate) struct Clients {
     opening: u32,
     closing: u32,
     ready: u32,
-    reader: FrameReader,
+    protocol: Protocol,
     request: Vec<u8>,
     buffer: Vec<u8>,
+    /// What is to be sent back for what is being read.
+    answers: Vec<u8>,
     events: Vec<Readiness>,
     next_overdue_check_ns: u64,
     polled_ns: u64,
@@ -113,9 +119,13 @@ impl Clients {
     /// # Errors
     /// If the operating system gives no epoll.
     pub(crate) fn new(settings: ClientSettings, count: u32) -> Result<Self, LoadError> {
+        let protocol = Protocol::new(settings.kind, settings.tag, &settings.app_id);
+        let subprotocol = protocol
+            .subprotocol()
+            .map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n",
             settings.path,
             settings
                 .targets
@@ -125,9 +135,11 @@ impl Clients {
         let client = || Client {
             state: State::Ended,
             user_id: Box::default(),
-            options: "",
+            options: LoginOptions::default(),
+            session: Session::default(),
             overdue_ns: 0,
             opened_ns: 0,
+            deaf: false,
             partial: Vec::new(),
             fragments: Vec::new(),
             pinged: false,
@@ -139,9 +151,10 @@ impl Clients {
             opening: 0,
             closing: 0,
             ready: 0,
-            reader: FrameReader::new(settings.tag),
+            protocol,
             request: request.into_bytes(),
             buffer: vec![0; READ_LEN],
+            answers: Vec::new(),
             events: Vec::new(),
             next_overdue_check_ns: 0,
             polled_ns: 0,
@@ -150,8 +163,8 @@ impl Clients {
         })
     }
 
-    /// Has `id` connect and log in as `user_id` when its turn comes. `options` is the JSON of `AUTH_CLIENT`'s.
-    pub(crate) fn open(&mut self, id: ClientId, user_id: &str, options: &'static str) {
+    /// Has `id` connect and log in as `user_id` when its turn comes.
+    pub(crate) fn open(&mut self, id: ClientId, user_id: &str, options: LoginOptions) {
         let Some(client) = self.clients.get_mut(id as usize) else {
             return;
         };
@@ -159,6 +172,7 @@ impl Clients {
             client.state = State::Waiting;
             client.user_id = user_id.into();
             client.options = options;
+            client.session = Session::default();
             self.waiting.push_back(id);
         }
     }
@@ -185,11 +199,19 @@ impl Clients {
             return;
         }
         if let Some(out) = self.sockets.outgoing(id) {
+            self.protocol.take_leave(out);
             append_masked(out, Opcode::Close, &1000_u16.to_be_bytes());
         }
         self.enter(id, State::Closing);
         if let Some(client) = self.clients.get_mut(id as usize) {
             client.overdue_ns = now + CLOSE_MAX_NS;
+        }
+    }
+
+    /// Has `id` read nothing more, pings included, until its connection ends.
+    pub(crate) fn stop_reading(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id as usize) {
+            client.deaf = true;
         }
     }
 
@@ -320,6 +342,7 @@ impl Clients {
         self.sockets.drop_connection(id);
         self.enter(id, State::Ended);
         if let Some(client) = self.clients.get_mut(id as usize) {
+            client.deaf = false;
             client.partial = Vec::new();
             client.fragments = Vec::new();
         }

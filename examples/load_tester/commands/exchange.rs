@@ -1,10 +1,13 @@
 //! Messages from client to client: `closed`, `open` and `seed-table`.
 
 use super::{Bench, MEASURED};
-use crate::cli::{ClosedArguments, ExchangeArguments, Feature, OpenArguments, SeedTableArguments, To};
+use crate::cli::{
+    ClosedArguments, ExchangeArguments, Feature, OpenArguments, SeedTableArguments, TargetKind, To,
+};
 use crate::clock::SECOND;
 use crate::error::LoadError;
 use crate::flight::Goal;
+use crate::protocol::LoginOptions;
 use crate::report::{Label, Work};
 use crate::scenario::TIMED_PHASES;
 use crate::scenario::exchange::{ExchangePlan, Pacing, Recipients};
@@ -53,12 +56,11 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// An echo knows no features: one run stands for both.
+    /// An echo knows no features, so that one run stands for both; NATS knows one.
     fn features(&self, asked: &[Feature]) -> Vec<Feature> {
-        if self.echoes() {
-            vec![Feature::Fast]
-        } else {
-            asked.to_vec()
+        match self.target.kind {
+            TargetKind::Echo | TargetKind::Nats => vec![Feature::Fast],
+            TargetKind::Linker | TargetKind::Mqtt => asked.to_vec(),
         }
     }
 
@@ -93,17 +95,18 @@ impl Bench<'_> {
         let plan = |thread: u32| ExchangePlan {
             user_ids: self.user_ids(0, self.share(arguments.connections, thread)),
             absent_ids: Vec::new(),
-            login_options: "",
+            login_options: LoginOptions::default(),
             pacing,
             recipients: match arguments.to {
                 _ if to_itself => Recipients::Itself,
                 To::Elsewhere => Recipients::Elsewhere { addresses },
                 To::Other | To::Itself => Recipients::Other,
             },
-            goal: if confirm {
-                Goal::ArrivalAndAnswer
-            } else {
-                Goal::Arrival
+            goal: match (confirm, self.target.kind) {
+                (false, _) => Goal::Arrival,
+                // The broker's word, which says nothing about the recipient.
+                (true, TargetKind::Mqtt) => Goal::ArrivalAndReceipt,
+                (true, _) => Goal::ArrivalAndAnswer,
             },
             shape,
             warm_up_ns: self.common.warm_up * SECOND,

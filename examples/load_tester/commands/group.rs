@@ -5,6 +5,7 @@ use crate::cli::GroupArguments;
 use crate::clients::Clients;
 use crate::clock::SECOND;
 use crate::error::LoadError;
+use crate::protocol::{Writer, group_recipient};
 use crate::report::{Label, Work};
 use crate::runner::run;
 use crate::scenario::TIMED_PHASES;
@@ -30,23 +31,29 @@ impl Bench<'_> {
         let tag = RunTag::fresh();
         let outcome = run(&run_plan, |thread, reporter| {
             let mut clients = Clients::new(self.target.client_settings(self.common, tag), members + 1)?;
+            let share = Share {
+                first: thread * (members + 1),
+                count: members + 1,
+            };
+            let user_ids = self.user_ids(0, share);
+            let first_group = thread * arguments.groups;
+            let group_members = user_ids.get(1..).unwrap_or_default();
+            let recipients = (first_group..)
+                .zip(group_members.chunks(arguments.group_size as usize))
+                .map(|(group, members)| group_recipient(self.target.kind, group, members))
+                .collect();
             let plan = GroupPlan {
-                user_ids: self.user_ids(
-                    0,
-                    Share {
-                        first: thread * (members + 1),
-                        count: members + 1,
-                    },
-                ),
+                user_ids,
+                recipients,
+                first_group,
                 groups: arguments.groups,
                 group_size: arguments.group_size,
                 window: arguments.in_flight,
-                shape,
                 warm_up_ns: self.common.warm_up * SECOND,
                 measure_ns: self.common.seconds * SECOND,
                 timeout_ns: self.common.timeout * SECOND,
             };
-            let group = Group::new(plan, tag, reporter)?;
+            let group = Group::new(plan, Writer::new(self.target.kind, tag, shape), reporter)?;
             group.open_all(&mut clients);
             Ok((clients, group))
         })?;

@@ -4,7 +4,10 @@ mod crowd;
 mod exchange;
 mod group;
 mod sessions;
+mod slow_reader;
 mod storing;
+mod supports;
+mod visits;
 
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use crate::cli::{Command, Common, TargetKind};
 use crate::clients::Clients;
 use crate::clock::SECOND;
 use crate::error::LoadError;
+use crate::protocol::Writer;
 use crate::report::{Label, Report, Row, Span};
 use crate::runner::{Outcome, RunPlan, run};
 use crate::scenario::exchange::{Exchange, ExchangePlan, Pacing};
@@ -43,12 +47,14 @@ impl Bench<'_> {
     /// # Errors
     /// Whatever kept it from running to its end.
     pub(crate) fn execute(&mut self, command: &Command) -> Result<(), LoadError> {
+        supports::check(self.target.kind, command)?;
         match command {
             Command::Closed(arguments) => self.closed(arguments),
             Command::Open(arguments) => self.open(arguments),
             Command::SeedTable(arguments) => self.seed_table(arguments),
             Command::Logins(arguments) => self.logins(arguments),
             Command::Idle(arguments) => self.idle(arguments),
+<<<<<<< HEAD
             Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::Crowd(_)
                 if self.echoes() =>
             {
@@ -61,6 +67,12 @@ impl Bench<'_> {
             Command::Store(arguments) => self.store(arguments),
             Command::Drain(arguments) => self.drain(arguments),
             Command::Crowd(arguments) => self.crowd(arguments),
+=======
+            Command::Group(arguments) => self.group(arguments),
+            Command::Store(arguments) => self.store(arguments),
+            Command::Drain(arguments) => self.drain(arguments),
+            Command::SlowReader(arguments) => self.slow_reader(arguments),
+>>>>>>> bench
         }
     }
 
@@ -88,7 +100,8 @@ impl Bench<'_> {
             let plan = plan(thread);
             let count = plan.user_ids.len() as u32;
             let mut clients = Clients::new(self.target.client_settings(self.common, tag), count)?;
-            let exchange = Exchange::new(plan, tag, reporter)?;
+            let writer = Writer::new(self.target.kind, tag, plan.shape);
+            let exchange = Exchange::new(plan, writer, reporter)?;
             exchange.open_all(&mut clients);
             Ok((clients, exchange))
         })
@@ -120,9 +133,8 @@ impl Bench<'_> {
             ));
         }
         allow_files(u64::from(connections))?;
-        let target = if self.echoes() { "echo" } else { "linker" };
         Ok(RunPlan {
-            name: format!("{target} {name}"),
+            name: format!("{} {name}", self.target.kind.name()),
             threads: common.threads,
             phases,
             clients_first: connections,
@@ -166,6 +178,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Idle(_) => "idle",
         Command::Store(_) => "store",
         Command::Drain(_) => "drain",
+        Command::SlowReader(_) => "slow-reader",
         Command::Logins(_) => "logins",
         Command::Crowd(_) => "crowd",
     }

@@ -5,6 +5,7 @@ use crate::cli::{IdleArguments, LoginsArguments};
 use crate::clients::Clients;
 use crate::clock::SECOND;
 use crate::error::LoadError;
+use crate::protocol::Writer;
 use crate::report::{Label, SessionsRow, Work};
 use crate::runner::{Outcome, run};
 use crate::scenario::TIMED_PHASES;
@@ -72,12 +73,14 @@ impl Bench<'_> {
             let plan = IdlePlan {
                 user_ids: self.user_ids(0, share),
                 burst: arguments.burst,
-                shape,
                 settle_ns: arguments.settle * SECOND,
                 measure_ns: self.common.seconds * SECOND,
                 timeout_ns,
             };
-            Ok((clients, Idle::new(plan, tag, reporter)?))
+            Ok((
+                clients,
+                Idle::new(plan, Writer::new(self.target.kind, tag, shape), reporter)?,
+            ))
         })?;
         self.add_sessions(arguments, &outcome);
         Ok(())

@@ -1,11 +1,12 @@
 //! Messages for users who are away: `store` and `drain`.
 
 use super::{Bench, MEASURED, Share};
-use crate::cli::{DrainArguments, Feature, StoreArguments, StoringArguments};
+use crate::cli::{DrainArguments, Feature, StoreArguments, StoringArguments, TargetKind};
 use crate::clients::Clients;
 use crate::clock::SECOND;
 use crate::error::LoadError;
 use crate::flight::Goal;
+use crate::protocol::{LoginOptions, Writer};
 use crate::report::{Label, Span, Work};
 use crate::runner::run;
 use crate::scenario::TIMED_PHASES;
@@ -29,6 +30,7 @@ impl Bench<'_> {
                 format!("{}×{}", storing.senders, storing.in_flight),
             ),
         };
+        self.visit_first(storing, ABSENT_OFFSET)?;
         let run_plan = self.run_plan(format!("store {load}"), TIMED_PHASES, storing.senders, 0)?;
         let messages_max = arguments.messages / u64::from(self.common.threads);
         let seconds = (self.common.warm_up, self.common.seconds);
@@ -70,7 +72,10 @@ impl Bench<'_> {
         ExchangePlan {
             user_ids: self.user_ids(0, senders),
             absent_ids: self.user_ids(ABSENT_OFFSET, absent),
-            login_options: "{\"accepted\":true}",
+            login_options: LoginOptions {
+                accepted: true,
+                ..LoginOptions::default()
+            },
             pacing,
             recipients: Recipients::Absent {
                 count: users_per_sender,
@@ -95,6 +100,7 @@ impl Bench<'_> {
         let storing = arguments.storing;
         let users = storing.users.div_ceil(storing.senders) * storing.senders;
         let load = format!("{users} users, {:?}", arguments.asking).to_lowercase();
+        self.visit_first(storing, ABSENT_OFFSET)?;
         let mut run_plan = self.run_plan(
             format!("drain {load}"),
             drain::PHASES,
@@ -114,13 +120,15 @@ impl Bench<'_> {
                 asking: arguments.asking,
                 page: arguments.page,
                 confirmations: arguments.confirm,
+                says_when_empty: self.target.kind == TargetKind::Linker,
             };
             let absent_ids = plan.absent_ids.clone();
             let mut clients = Clients::new(
                 self.target.client_settings(self.common, tag),
                 drain_plan.senders + drain_plan.users,
             )?;
-            let store = Exchange::new(plan, tag, reporter)?;
+            let writer = Writer::new(self.target.kind, tag, plan.shape);
+            let store = Exchange::new(plan, writer, reporter)?;
             store.open_all(&mut clients);
             Ok((clients, Drain::new(drain_plan, store, absent_ids)))
         })?;

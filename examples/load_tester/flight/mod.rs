@@ -12,19 +12,23 @@ use std::collections::{HashMap, VecDeque};
 pub(crate) enum Goal {
     /// It arrives at its recipient.
     Arrival,
-    /// It arrives, and its confirmation comes back.
+    /// It arrives, and then its confirmation comes back.
     ArrivalAndAnswer,
+    /// It arrives, and the server has told its sender that it took it over, in any order.
+    ArrivalAndReceipt,
     /// It is accepted; the recipient is away.
     Answer,
+    /// It is sent: whether it arrives is not to be known.
+    Sent,
 }
 
 impl Goal {
     pub(crate) const fn wants_arrival(self) -> bool {
-        matches!(self, Self::Arrival | Self::ArrivalAndAnswer)
+        !matches!(self, Self::Answer | Self::Sent)
     }
 
     pub(crate) const fn wants_answer(self) -> bool {
-        matches!(self, Self::ArrivalAndAnswer | Self::Answer)
+        !matches!(self, Self::Arrival | Self::Sent)
     }
 }
 
@@ -42,10 +46,11 @@ struct Entry {
 
 impl Entry {
     const fn done(&self, goal: Goal) -> bool {
-        if goal.wants_answer() {
-            self.answered
-        } else {
-            self.arrived
+        match goal {
+            Goal::Arrival => self.arrived,
+            Goal::ArrivalAndAnswer | Goal::Answer => self.answered,
+            Goal::ArrivalAndReceipt => self.arrived && self.answered,
+            Goal::Sent => true,
         }
     }
 
@@ -72,10 +77,12 @@ pub(crate) enum Arrival {
 /// What a confirmation or an acceptance means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The first one, of the message sent at `time_ns`; `proven`: it had arrived by then, or need not.
+    /// The first one, of the message sent at `time_ns`; `proven`: it had arrived by then, or need not. `slot_freed`: the sender may
+    /// send its next.
     First {
         time_ns: u64,
         proven: bool,
+        slot_freed: bool,
     },
     /// A repetition, or one that came after its message was given up.
     Repeated,
@@ -127,6 +134,10 @@ impl Flight {
     /// Notes a message to `recipient` and returns its sequence number.
     pub(crate) fn start(&mut self, recipient: u32, time_ns: u64) -> u32 {
         let sequence = self.next_sequence();
+        if self.goal == Goal::Sent {
+            self.base += 1;
+            return sequence;
+        }
         let entry = Entry {
             recipient,
             time_ns,
@@ -156,19 +167,20 @@ impl Flight {
             return self.arrived_late(sequence, recipient);
         }
         let index = (sequence - self.base) as usize;
-        let overtaken = match self.entries.get_mut(index) {
+        let goal = self.goal;
+        let (overtaken, slot_freed) = match self.entries.get_mut(index) {
             Some(entry) if entry.recipient != recipient => return Arrival::Misdelivered,
             Some(entry) if entry.arrived => return Arrival::Duplicate,
             Some(entry) if entry.given_up => return self.arrived_late(sequence, recipient),
             Some(entry) => {
+                let was_done = entry.done(goal);
                 entry.arrived = true;
-                entry.overtaken
+                (entry.overtaken, entry.done(goal) && !was_done)
             }
             None => return Arrival::Misdelivered,
         };
         self.mark_overtaken(sequence, recipient);
         self.forget();
-        let slot_freed = !self.goal.wants_answer();
         if overtaken {
             Arrival::OutOfOrder { slot_freed }
         } else {
@@ -178,6 +190,7 @@ impl Flight {
 
     /// Message `sequence` has been confirmed or accepted.
     pub(crate) fn answered(&mut self, sequence: u32) -> Answer {
+        let goal = self.goal;
         if let Some(missing) = self.missing.get_mut(&sequence) {
             if std::mem::take(&mut missing.answer) {
                 return Answer::Late;
@@ -196,7 +209,8 @@ impl Flight {
         entry.answered = true;
         let first = Answer::First {
             time_ns: entry.time_ns,
-            proven: entry.arrived || !self.goal.wants_arrival(),
+            proven: entry.arrived || goal != Goal::ArrivalAndAnswer,
+            slot_freed: entry.done(goal),
         };
         self.forget();
         first

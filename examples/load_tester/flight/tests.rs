@@ -1,5 +1,13 @@
 use super::*;
 
+#[test]
+fn what_is_only_sent_is_forgotten_at_once() {
+    let mut flight = Flight::new(Goal::Sent);
+    assert_eq!((flight.start(1, 10), flight.start(2, 20)), (0, 1));
+    assert_eq!((flight.next_sequence(), flight.len()), (2, 0));
+    assert_eq!(flight.expire(u64::MAX), Expired::default());
+}
+
 const FREED: Arrival = Arrival::InOrder { slot_freed: true };
 
 #[test]
@@ -71,7 +79,8 @@ fn a_confirmed_message_needs_both_and_frees_its_slot_by_the_answer() {
         flight.answered(sequence),
         Answer::First {
             time_ns: 7,
-            proven: true
+            proven: true,
+            slot_freed: true
         }
     );
     assert_eq!(flight.len(), 0);
@@ -86,7 +95,8 @@ fn an_answer_before_the_arrival_is_told() {
         flight.answered(sequence),
         Answer::First {
             time_ns: 7,
-            proven: false
+            proven: false,
+            slot_freed: true
         }
     );
     assert_eq!(
@@ -100,6 +110,39 @@ fn an_answer_before_the_arrival_is_told() {
 }
 
 #[test]
+fn an_arrival_after_its_answer_frees_no_second_slot() {
+    let mut flight = Flight::new(Goal::ArrivalAndAnswer);
+    let sequence = flight.start(1, 7);
+    flight.answered(sequence);
+    assert_eq!(
+        flight.arrived(sequence, 1),
+        Arrival::InOrder { slot_freed: false }
+    );
+}
+
+#[test]
+fn a_receipt_and_an_arrival_free_the_slot_together_in_any_order() {
+    for receipt_first in [false, true] {
+        let mut flight = Flight::new(Goal::ArrivalAndReceipt);
+        let sequence = flight.start(1, 7);
+        let receipt = |slot_freed| Answer::First {
+            time_ns: 7,
+            proven: true,
+            slot_freed,
+        };
+        if receipt_first {
+            assert_eq!(flight.answered(sequence), receipt(false));
+            assert_eq!(flight.arrived(sequence, 1), FREED);
+        } else {
+            let arrival = flight.arrived(sequence, 1);
+            assert_eq!(arrival, Arrival::InOrder { slot_freed: false });
+            assert_eq!(flight.answered(sequence), receipt(true));
+        }
+        assert_eq!(flight.len(), 0);
+    }
+}
+
+#[test]
 fn acceptance_waits_for_no_arrival() {
     let mut flight = Flight::new(Goal::Answer);
     let (first, second) = (flight.start(1, 0), flight.start(1, 0));
@@ -107,7 +150,8 @@ fn acceptance_waits_for_no_arrival() {
         flight.answered(second),
         Answer::First {
             time_ns: 0,
-            proven: true
+            proven: true,
+            slot_freed: true
         }
     );
     assert_eq!(

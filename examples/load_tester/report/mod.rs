@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 pub(crate) use row::{Label, Row, Span, Work};
 pub(crate) use sessions_row::SessionsRow;
 
-use crate::cli::TargetKind;
-
 /// Columns printed side by side.
 const COLUMNS_ACROSS: usize = 6;
 const MIB: f64 = 1_048_576.0;
@@ -103,13 +101,6 @@ impl Report {
             "sessions": self.sessions,
             "notes": self.all_notes(),
         })
-    }
-}
-
-fn target_name(target: TargetKind) -> &'static str {
-    match target {
-        TargetKind::Linker => "linker",
-        TargetKind::Echo => "echo",
     }
 }
 

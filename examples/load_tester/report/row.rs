@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{MIB, target_name};
+use super::MIB;
 use crate::cli::TargetKind;
 use crate::clock::SECOND;
 use crate::runner::{Mark, Outcome};
@@ -21,6 +21,8 @@ const SEND_DELAY_MAX_MS: f64 = 1.0;
 pub(crate) enum Work {
     Delivered,
     Accepted,
+    /// Nobody says more of it.
+    Sent,
     LoggedIn,
 }
 
@@ -119,12 +121,10 @@ impl Row {
         let (before, after) = (outcome.mark(label.span.from)?, outcome.mark(label.span.until)?);
         let lasted_ns = after.at_ns.saturating_sub(before.at_ns).max(1);
         let seconds = lasted_ns as f64 / SECOND as f64;
-        let done = |mark: &Mark| {
-            if label.work == Work::Accepted {
-                mark.answered
-            } else {
-                mark.delivered
-            }
+        let done = |mark: &Mark| match label.work {
+            Work::Accepted => mark.answered,
+            Work::Sent => mark.sent,
+            Work::Delivered | Work::LoggedIn => mark.delivered,
         };
         let worked = done(after).saturating_sub(done(before));
         let threads: Vec<u64> = after
@@ -147,7 +147,7 @@ impl Row {
         let late = send_delay.is_some_and(|delay| delay.p99_ms > SEND_DELAY_MAX_MS);
         let server = ServerUse::between(first, before, after, last, worked);
         Some(Self {
-            target: target_name(target),
+            target: target.name(),
             feature: if target == TargetKind::Echo {
                 "-"
             } else {
@@ -189,6 +189,7 @@ impl Row {
         let (work, timed) = match self.work {
             Work::Delivered => ("delivered/s", DELIVERY_LABELS),
             Work::Accepted => ("accepted/s", DELIVERY_LABELS),
+            Work::Sent => ("work (sent)/s", DELIVERY_LABELS),
             Work::LoggedIn => ("logins/s", LOGIN_LABELS),
         };
         cells.push((work, format!("{:.0}", self.work_per_second)));

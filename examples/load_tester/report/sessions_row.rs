@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{MIB, target_name};
+use super::MIB;
 use crate::cli::TargetKind;
 use crate::process::ProcessReading;
 
@@ -34,7 +34,7 @@ impl SessionsRow {
     ) -> Self {
         let above = |base: &ProcessReading| reading.rss_bytes as f64 - base.rss_bytes as f64;
         Self {
-            target: target_name(target),
+            target: target.name(),
             stage,
             sessions,
             rss_bytes: reading.rss_bytes,

@@ -3,6 +3,7 @@
 use crate::clients::{Clients, End};
 use crate::clock::{MS, SECOND};
 use crate::error::LoadError;
+use crate::protocol::LoginOptions;
 use crate::scenario::exchange::Exchange;
 use crate::scenario::{Scenario, note_end};
 use crate::sockets::ClientId;
@@ -46,6 +47,8 @@ pub(crate) struct DrainPlan {
     pub(crate) page: u32,
     /// Whether the senders expect a confirmation of each drained message.
     pub(crate) confirmations: bool,
+    /// Whether the server tells a user that nothing is left.
+    pub(crate) says_when_empty: bool,
 }
 
 /// A running drain. Clients 0 to `senders` store, the `users` after them come back.
@@ -96,9 +99,9 @@ impl Drain {
         match phase {
             COME_BACK => {
                 self.expected = (0..self.plan.users).map(|user| self.sent_to(user)).collect();
-                let options = match self.plan.asking {
-                    Asking::Replay => "{\"replay\":true}",
-                    Asking::Fetch => "",
+                let options = LoginOptions {
+                    replay: self.plan.asking == Asking::Replay,
+                    ..LoginOptions::default()
                 };
                 for (id, user_id) in (self.plan.senders..).zip(&self.absent_ids) {
                     clients.open(id, user_id, options);
@@ -143,7 +146,13 @@ impl Drain {
     fn drained(&mut self) -> bool {
         let counts = &self.store.tally_mut().counts;
         let confirmed = !self.plan.confirmations || counts.confirmed >= counts.delivered;
-        self.emptied_count == self.plan.users && confirmed
+        let emptied = if self.plan.says_when_empty {
+            self.emptied_count == self.plan.users
+        } else {
+            let expected: u64 = self.expected.iter().copied().map(u64::from).sum();
+            counts.delivered + counts.refused + counts.unanswered >= expected
+        };
+        emptied && confirmed
     }
 
     fn count_lost(&mut self) {

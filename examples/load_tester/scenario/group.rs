@@ -6,11 +6,12 @@ use crate::clients::{Clients, End};
 use crate::clock::MS;
 use crate::error::LoadError;
 use crate::gauges::Reporter;
+use crate::protocol::{LoginOptions, Writer};
 use crate::scenario::{Scenario, TimedPhase, note_end};
 use crate::sockets::ClientId;
 use crate::stream_check::{Heard, StreamCheck};
 use crate::tally::Tally;
-use crate::wire::{Incoming, MessageShape, MessageWriter, RunTag, Stamp};
+use crate::wire::{Incoming, Stamp};
 
 /// How long to listen for repetitions after the last arrival.
 const LINGER_NS: u64 = 300 * MS;
@@ -24,7 +25,10 @@ pub(crate) struct GroupPlan {
     pub(crate) group_size: u32,
     /// Group messages under way at once.
     pub(crate) window: u32,
-    pub(crate) shape: MessageShape,
+    /// How a message names each of the groups.
+    pub(crate) recipients: Vec<Vec<u8>>,
+    /// Number of the first group; no other group of the run has it or the following ones.
+    pub(crate) first_group: u32,
     pub(crate) warm_up_ns: u64,
     pub(crate) measure_ns: u64,
     pub(crate) timeout_ns: u64,
@@ -42,9 +46,7 @@ struct UnderWay {
 /// A running group scenario. Client 0 is the sender.
 pub(crate) struct Group {
     plan: GroupPlan,
-    writer: MessageWriter,
-    /// Each group's members, quoted, with commas between.
-    recipients: Vec<Vec<u8>>,
+    writer: Writer,
     /// One for each member, in the order of the clients after the sender.
     checks: Vec<StreamCheck>,
     under_way: VecDeque<UnderWay>,
@@ -58,18 +60,10 @@ pub(crate) struct Group {
 impl Group {
     /// # Errors
     /// As [`Tally::new`].
-    pub(crate) fn new(plan: GroupPlan, tag: RunTag, reporter: Reporter) -> Result<Self, LoadError> {
+    pub(crate) fn new(plan: GroupPlan, writer: Writer, reporter: Reporter) -> Result<Self, LoadError> {
         let members = plan.user_ids.get(1..).unwrap_or_default();
-        let quoted = |group: &[String]| {
-            let ids: Vec<String> = group.iter().map(|id| format!("\"{id}\"")).collect();
-            ids.join(",").into_bytes()
-        };
         Ok(Self {
-            writer: MessageWriter::new(tag, plan.shape),
-            recipients: members
-                .chunks(plan.group_size.max(1) as usize)
-                .map(quoted)
-                .collect(),
+            writer,
             checks: members.iter().map(|_| StreamCheck::default()).collect(),
             under_way: VecDeque::new(),
             next_number: 0,
@@ -83,15 +77,21 @@ impl Group {
 
     /// Has all log in.
     pub(crate) fn open_all(&self, clients: &mut Clients) {
-        for (id, user_id) in (0..).zip(&self.plan.user_ids) {
-            clients.open(id, user_id, "");
+        for (id, user_id) in (0_u32..).zip(&self.plan.user_ids) {
+            let member = id.checked_sub(1);
+            let group = member.map(|member| self.plan.first_group + member / self.plan.group_size.max(1));
+            let options = LoginOptions {
+                group,
+                ..LoginOptions::default()
+            };
+            clients.open(id, user_id, options);
         }
     }
 
     fn fill_window(&mut self, clients: &mut Clients, now: u64) {
         while self.under_way.len() < self.plan.window as usize && now < self.phase.until_ns() {
             let number = self.next_number;
-            let Some(recipients) = self.recipients.get((number % self.plan.groups) as usize) else {
+            let Some(recipients) = self.plan.recipients.get((number % self.plan.groups) as usize) else {
                 return;
             };
             let Some(out) = clients.outgoing(0) else { return };

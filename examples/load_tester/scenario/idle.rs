@@ -4,11 +4,12 @@ use crate::clients::{Clients, End};
 use crate::clock::MS;
 use crate::error::LoadError;
 use crate::gauges::Reporter;
+use crate::protocol::{LoginOptions, Writer};
 use crate::scenario::{Scenario, note_end};
 use crate::sockets::ClientId;
 use crate::stream_check::{Heard, StreamCheck};
 use crate::tally::Tally;
-use crate::wire::{Incoming, MessageShape, MessageWriter, RunTag, Stamp};
+use crate::wire::{Incoming, Stamp};
 
 /// The phases, in order. Memory is read when one begins.
 pub(crate) const PHASES: &[&str] = &[
@@ -46,7 +47,6 @@ pub(crate) struct IdlePlan {
     pub(crate) user_ids: Vec<String>,
     /// Messages each session sends to itself, all at once; 0 for no burst.
     pub(crate) burst: u32,
-    pub(crate) shape: MessageShape,
     /// How long the sessions rest before memory is read.
     pub(crate) settle_ns: u64,
     /// How long they are watched idling.
@@ -58,7 +58,7 @@ pub(crate) struct IdlePlan {
 /// A running idle scenario.
 pub(crate) struct Idle {
     plan: IdlePlan,
-    writer: MessageWriter,
+    writer: Writer,
     checks: Vec<StreamCheck>,
     heard: Vec<u32>,
     phase: u32,
@@ -75,10 +75,10 @@ pub(crate) struct Idle {
 impl Idle {
     /// # Errors
     /// As [`Tally::new`].
-    pub(crate) fn new(plan: IdlePlan, tag: RunTag, reporter: Reporter) -> Result<Self, LoadError> {
+    pub(crate) fn new(plan: IdlePlan, writer: Writer, reporter: Reporter) -> Result<Self, LoadError> {
         let sessions = plan.user_ids.len();
         Ok(Self {
-            writer: MessageWriter::new(tag, plan.shape),
+            writer,
             checks: (0..sessions).map(|_| StreamCheck::default()).collect(),
             heard: vec![0; sessions],
             phase: FIRST,
@@ -95,7 +95,7 @@ impl Idle {
 
     fn open(&self, clients: &mut Clients, count: u32) {
         for (id, user_id) in (0..count).zip(&self.plan.user_ids) {
-            clients.open(id, user_id, "");
+            clients.open(id, user_id, LoginOptions::default());
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::clients::{Clients, End};
 use crate::error::LoadError;
 use crate::gauges::Reporter;
+use crate::protocol::LoginOptions;
 use crate::scenario::{Scenario, TimedPhase, note_end};
 use crate::sockets::ClientId;
 use crate::tally::Tally;
@@ -48,7 +49,7 @@ impl Logins {
         let turn = self.next_user % self.plan.user_ids.len().max(1);
         self.next_user += 1;
         if let Some(user_id) = self.plan.user_ids.get(turn) {
-            clients.open(id, user_id, "");
+            clients.open(id, user_id, LoginOptions::default());
             self.tally.counts.sent += 1;
             self.open += 1;
         }

@@ -6,6 +6,8 @@ pub(crate) mod exchange;
 pub(crate) mod group;
 pub(crate) mod idle;
 pub(crate) mod logins;
+pub(crate) mod slow_reader;
+pub(crate) mod visits;
 
 use crate::clients::{Clients, End};
 use crate::error::LoadError;

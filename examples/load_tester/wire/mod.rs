@@ -5,15 +5,15 @@
 //! who sent it, which of the sender's messages it is, and (in the content) when.
 
 mod read;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
-
 pub(crate) use read::{FrameReader, Incoming};
+pub(crate) use stamp::{RunTag, STAMP_LEN, Stamp, append_identity, append_time, read_reference, read_stamp};
 pub(crate) use write::{MessageShape, MessageWriter, append_fetch, append_login};
+<<<<<<< HEAD
 
 /// Length of a stamp in the content, in characters: the smallest content that can be asked for.
 pub(crate) const STAMP_LEN: usize = 1 + 8 + 8 + 8 + 16;
@@ -49,3 +49,5 @@ pub(crate) struct Stamp {
     /// When it was sent or, at a fixed rate, when it should have been ([`crate::clock::now_ns`]).
     pub(crate) time_ns: u64,
 }
+=======
+>>>>>>> bench

@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::{RunTag, Stamp};
+use super::{RunTag, Stamp, read_reference, read_stamp};
 
 /// A frame from the server, as far as the tester cares.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Incoming<'a> {
     Confirmation(Option<Stamp>),
     /// `MESSAGE_ACCEPTED`, likewise.
     Accepted(Option<Stamp>),
+    /// A peer's broker has taken the message over, whether or not it has arrived.
+    Acknowledged(Option<Stamp>),
     FetchComplete {
         left: u64,
     },
@@ -38,8 +40,8 @@ impl FrameReader {
     /// A reader that knows the messages of the run `tag`.
     pub(crate) fn new(tag: RunTag) -> Self {
         Self {
-            stamp: Finder::new(&format!("\"~{:08x}", tag.0)).into_owned(),
-            reference: Finder::new(&format!("\"R{:08x}", tag.0)).into_owned(),
+            stamp: Finder::new(&format!("\"~{}", tag.digits())).into_owned(),
+            reference: Finder::new(&format!("\"R{}", tag.digits())).into_owned(),
             kind: Finder::new("\"type\"").into_owned(),
         }
     }
@@ -79,28 +81,13 @@ impl FrameReader {
 
     fn stamp_in(&self, text: &[u8]) -> Option<Stamp> {
         let at = self.stamp.find(text)? + 10;
-        let (sender, sequence) = identity(text.get(at..at + 16)?)?;
-        Some(Stamp {
-            sender,
-            sequence,
-            time_ns: parse_hex(text.get(at + 16..at + 32)?)?,
-        })
+        read_stamp(text.get(at..)?)
     }
 
     fn reference_in(&self, text: &[u8]) -> Option<Stamp> {
         let at = self.reference.find(text)? + 10;
-        let (sender, sequence) = identity(text.get(at..at + 16)?)?;
-        Some(Stamp {
-            sender,
-            sequence,
-            time_ns: 0,
-        })
+        read_reference(text.get(at..)?)
     }
-}
-
-fn identity(hex: &[u8]) -> Option<(u32, u32)> {
-    let both = parse_hex(hex)?;
-    Some(((both >> 32) as u32, both as u32))
 }
 
 /// The word (letters, digits, `_`, `-`, `.`) that follows `key` and a colon, quoted or not.
@@ -126,17 +113,4 @@ fn word(text: &[u8]) -> &str {
     text.get(..len)
         .and_then(|word| std::str::from_utf8(word).ok())
         .unwrap_or("")
-}
-
-fn parse_hex(text: &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for byte in text {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u64::from(digit);
-    }
-    Some(value)
 }

@@ -31,7 +31,7 @@ fn written(tag: RunTag, shape: MessageShape, recipient: &str) -> Value {
 #[test]
 fn a_message_is_the_frame_of_the_protocol_with_the_size_asked_for() {
     for size in [STAMP_LEN, 100, 1000, 60_000] {
-        let frame = written(RunTag(1), shape(size), "ANZ-5");
+        let frame = written(RunTag::of_test(1), shape(size), "ANZ-5");
         assert_eq!(frame["type"], "MESSAGE");
         assert_eq!(frame["data"]["to"], "ANZ-5");
         assert_eq!(frame["data"]["content"].as_str().unwrap().len(), size);
@@ -43,7 +43,7 @@ fn a_message_is_the_frame_of_the_protocol_with_the_size_asked_for() {
 #[test]
 fn references_and_confirmations_are_asked_for_only_when_wanted() {
     let silent = written(
-        RunTag(1),
+        RunTag::of_test(1),
         MessageShape {
             with_confirmation: false,
             ..shape(64)
@@ -52,7 +52,7 @@ fn references_and_confirmations_are_asked_for_only_when_wanted() {
     );
     assert_eq!(silent["confirmationEnabled"], false);
     let plain = written(
-        RunTag(1),
+        RunTag::of_test(1),
         MessageShape {
             with_reference: false,
             feature: Feature::Fast,
@@ -67,7 +67,7 @@ fn references_and_confirmations_are_asked_for_only_when_wanted() {
 #[test]
 fn a_group_message_names_all_its_recipients() {
     let frame = written(
-        RunTag(1),
+        RunTag::of_test(1),
         MessageShape {
             to_group: true,
             ..shape(64)
@@ -80,7 +80,7 @@ fn a_group_message_names_all_its_recipients() {
 
 #[test]
 fn what_the_server_makes_of_a_message_gives_its_stamp_back() {
-    let tag = RunTag(0x00AB_CDEF);
+    let tag = RunTag::of_test(0x00AB_CDEF);
     let sent = written(tag, shape(100), "ANZ-5");
     let (content, reference) = (&sent["data"]["content"], &sent["reference"]);
     let reader = FrameReader::new(tag);
@@ -97,14 +97,14 @@ fn what_the_server_makes_of_a_message_gives_its_stamp_back() {
 
 #[test]
 fn a_message_of_another_run_has_no_stamp() {
-    let sent = written(RunTag(1), shape(100), "ANZ-5");
-    let reader = FrameReader::new(RunTag(2));
+    let sent = written(RunTag::of_test(1), shape(100), "ANZ-5");
+    let reader = FrameReader::new(RunTag::of_test(2));
     assert_eq!(reader.read(sent.to_string().as_bytes()), Incoming::Message(None));
 }
 
 #[test]
 fn every_type_a_server_sends_is_told_apart() {
-    let reader = FrameReader::new(RunTag(1));
+    let reader = FrameReader::new(RunTag::of_test(1));
     let reply = br#"{"type":"AUTH_CLIENT_REPLY","data":{"appId":"a","isAuthenticated":true}}"#;
     assert_eq!(reader.read(reply), Incoming::LoginReply { accepted: true });
     let reply = br#"{ "type" : "AUTH_CLIENT_REPLY", "data":{"isAuthenticated" : false}}"#;

@@ -1,6 +1,6 @@
 //! The frames that clients send.
 
-use super::{RunTag, STAMP_LEN, Stamp};
+use super::{RunTag, STAMP_LEN, Stamp, append_identity, append_time};
 use crate::cli::Feature;
 use crate::frame::{Opcode, append_masked, append_masked_header};
 
@@ -79,21 +79,15 @@ impl MessageWriter {
         out.extend_from_slice(&self.before_recipient);
         out.extend_from_slice(recipient);
         out.extend_from_slice(self.after_recipient);
-        self.append_identity(out, stamp);
-        append_hex(out, stamp.time_ns, 16);
+        append_identity(out, self.tag, stamp);
+        append_time(out, stamp);
         out.extend_from_slice(&self.after_stamp);
         if self.with_reference {
             out.extend_from_slice(REFERENCE_HEAD);
             out.push(b'R');
-            self.append_identity(out, stamp);
+            append_identity(out, self.tag, stamp);
         }
         out.extend_from_slice(self.tail);
-    }
-
-    fn append_identity(&self, out: &mut Vec<u8>, stamp: Stamp) {
-        append_hex(out, u64::from(self.tag.0), 8);
-        append_hex(out, u64::from(stamp.sender), 8);
-        append_hex(out, u64::from(stamp.sequence), 8);
     }
 }
 
@@ -114,13 +108,4 @@ pub(crate) fn append_login(out: &mut Vec<u8>, app_id: &str, user_id: &str, optio
 pub(crate) fn append_fetch(out: &mut Vec<u8>, count: u32) {
     let text = format!("{{\"type\":\"FETCH_MISSING_MESSAGES_REQUEST\",\"data\":{{\"count\":{count}}}}}");
     append_masked(out, Opcode::Text, text.as_bytes());
-}
-
-/// Appends the low `digits` hexadecimal digits of `value`.
-fn append_hex(out: &mut Vec<u8>, value: u64, digits: u32) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for position in (0..digits).rev() {
-        let nibble = (value >> (position * 4)) & 0xF;
-        out.push(DIGITS[nibble as usize]);
-    }
 }

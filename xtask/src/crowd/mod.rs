@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::services::keeping::end_of_input;
+use crate::keeper::end_of_input;
 
 use self::options::Options;
 pub(crate) use self::options::USAGE;

@@ -1,21 +1,20 @@
 //! The keeper: a process that starts services, says where they are, and ends them with its standard input.
 
-use std::io::{Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 
+use crate::keeper::{self, end_of_input, wait_for};
+use crate::private::Private;
+
 use super::compose::Compose;
-use super::private::{self, Private};
+use super::kinds::{self, Kind};
 use super::{ERL_EPMD_PORT, Service};
 
 /// The command of this program that is the keeper. Of no use by hand.
 pub(crate) const COMMAND: &str = "keep-services";
-/// What it says when all that was wanted is there.
-pub(super) const READY: &str = "services are ready";
 /// What begins the line of a variable.
-pub(super) const VARIABLE: &str = "services have ";
+const VARIABLE: &str = "services have ";
 /// Erlang's port mapper, among what is wanted.
 pub(super) const PORT_MAPPER: &str = "epmd";
 /// Among what is wanted: what PostgreSQL commits shall be on the disk.
@@ -76,7 +75,7 @@ pub(crate) fn keep(words: &[&str]) -> Result<()> {
     let ended = end_of_input();
     let mut variables = Vec::new();
     // Ended in the order in which they are here, the port mapper after its user.
-    let mut kept: Vec<Private> = Vec::new();
+    let mut kept: Vec<Private<Kind>> = Vec::new();
     let mut compose = None;
     if !wanted.by_compose.is_empty() {
         match Compose::start(&wanted.by_compose) {
@@ -92,7 +91,7 @@ pub(crate) fn keep(words: &[&str]) -> Result<()> {
     }
     let mut mapper = None;
     if wanted.port_mapper {
-        let started = private::start_port_mapper(&ended)?;
+        let started = kinds::start_port_mapper(&ended)?;
         variables.push((ERL_EPMD_PORT.to_owned(), started.port().to_string()));
         mapper = Some(started);
     }
@@ -100,20 +99,24 @@ pub(crate) fn keep(words: &[&str]) -> Result<()> {
     // All at once: RabbitMQ takes its time.
     for service in &wanted.privately {
         println!("{}: starting one of its own", service.name());
-        kept.push(Private::start(*service, mapper_port, wanted.durable)?);
+        kept.push(kinds::start(*service, mapper_port, wanted.durable)?);
     }
     for private in &mut kept {
         private.await_answer(&ended)?;
         variables.extend(private.variable());
     }
     tell(&variables).context("nobody listens any more")?;
-    while !ended.load(Ordering::Acquire) {
-        std::thread::park();
-    }
+    wait_for(&ended);
     drop(kept);
     drop(mapper);
     drop(compose);
     Ok(())
+}
+
+/// What a line says about a variable, if that is what it does.
+pub(super) fn variable_in(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.strip_prefix(VARIABLE)?.split_once('=')?;
+    Some((name.to_owned(), value.to_owned()))
 }
 
 fn tell(variables: &[(String, String)]) -> Result<()> {
@@ -122,22 +125,8 @@ fn tell(variables: &[(String, String)]) -> Result<()> {
     for (name, value) in variables {
         writeln!(output, "{VARIABLE}{name}={value}")?;
     }
-    writeln!(output, "{READY}")?;
+    writeln!(output, "{}", keeper::READY)?;
     Ok(output.flush()?)
-}
-
-/// Becomes true, and wakes this thread, when the standard input ends.
-pub(crate) fn end_of_input() -> Arc<AtomicBool> {
-    let ended = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&ended);
-    let keeper = std::thread::current();
-    std::thread::spawn(move || {
-        let mut ignored = [0; 64];
-        while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}
-        told.store(true, Ordering::Release);
-        keeper.unpark();
-    });
-    ended
 }
 
 #[cfg(test)]

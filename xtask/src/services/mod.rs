@@ -5,21 +5,20 @@
 
 mod choice;
 mod compose;
-mod keeper;
 pub(crate) mod keeping;
-mod private;
+mod kinds;
 mod probe;
 mod programs;
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 
+use crate::keeper::Keeper;
+use crate::private::local;
 use crate::steps::announce;
 
 use self::choice::{Seen, Source};
-use self::keeper::Keeper;
 
 /// One of the services that nodes share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +80,6 @@ impl Service {
         }
         .is_ok()
     }
-}
-
-fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
 }
 
 /// Where the services are, for as long as this is not dropped.
@@ -176,8 +171,13 @@ pub(crate) fn find_or_start(search: Search) -> Result<Services> {
             _keeper: None,
         });
     }
-    let (keeper, started) = Keeper::start(&wanted)?;
-    variables.extend(started);
+    let keeper = Keeper::start(keeping::COMMAND, &wanted, |line| {
+        match keeping::variable_in(line) {
+            Some(variable) => variables.push(variable),
+            None => println!("{line}"),
+        }
+    })
+    .context("the services could not be started")?;
     Ok(Services {
         variables,
         _keeper: Some(keeper),

@@ -12,11 +12,12 @@ use crate::clock::MS;
 use crate::error::LoadError;
 use crate::flight::{Answer, Arrival, Flight, Goal};
 use crate::gauges::Reporter;
+use crate::protocol::Writer;
 use crate::random::Random;
 use crate::scenario::{Scenario, TimedPhase, note_end};
 use crate::sockets::ClientId;
 use crate::tally::Tally;
-use crate::wire::{Incoming, MessageWriter, RunTag, Stamp};
+use crate::wire::{Incoming, Stamp};
 
 /// How often messages that take too long are looked for.
 const SWEEP_NS: u64 = 100 * MS;
@@ -28,7 +29,7 @@ const BACKLOG_MAX: usize = 1024 * 1024;
 /// A running exchange.
 pub(crate) struct Exchange {
     plan: ExchangePlan,
-    writer: MessageWriter,
+    writer: Writer,
     flights: Vec<Flight>,
     /// Places in the window that an error freed, to be filled at the next sweep rather than at once.
     owed: Vec<u32>,
@@ -47,10 +48,10 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// # Errors
     /// As [`Tally::new`].
-    pub(crate) fn new(plan: ExchangePlan, tag: RunTag, reporter: Reporter) -> Result<Self, LoadError> {
+    pub(crate) fn new(plan: ExchangePlan, writer: Writer, reporter: Reporter) -> Result<Self, LoadError> {
         let senders = plan.user_ids.len();
         Ok(Self {
-            writer: MessageWriter::new(tag, plan.shape),
+            writer,
             flights: (0..senders).map(|_| Flight::new(plan.goal)).collect(),
             owed: vec![0; senders],
             in_flight: 0,
@@ -139,7 +140,7 @@ impl Exchange {
             return;
         };
         let sequence = flight.start(recipient, time_ns);
-        self.in_flight += 1;
+        self.in_flight += u64::from(self.plan.goal != Goal::Sent);
         self.tally.counts.sent += 1;
         let stamp = Stamp {
             sender,
@@ -252,7 +253,11 @@ impl Exchange {
             return;
         };
         match flight.answered(of.sequence) {
-            Answer::First { time_ns, proven } => {
+            Answer::First {
+                time_ns,
+                proven,
+                slot_freed,
+            } => {
                 counts.answered += 1;
                 counts.answered_too_early += u64::from(!proven);
                 self.last_event_ns = now;
@@ -263,8 +268,10 @@ impl Exchange {
                 if self.phase.measures(time_ns) {
                     self.tally.answer.record(latency_ns);
                 }
-                self.in_flight -= 1;
-                self.send_next(clients, of.sender, now);
+                if slot_freed {
+                    self.in_flight -= 1;
+                    self.send_next(clients, of.sender, now);
+                }
             }
             Answer::Repeated => counts.repeated_answers += 1,
             Answer::Late => {
@@ -357,9 +364,15 @@ impl Scenario for Exchange {
                 self.on_answer(clients, id, of, now);
             }
             Incoming::Accepted(of) if self.plan.goal == Goal::Answer => self.on_answer(clients, id, of, now),
+            Incoming::Acknowledged(of)
+                if matches!(self.plan.goal, Goal::Answer | Goal::ArrivalAndReceipt) =>
+            {
+                self.on_answer(clients, id, of, now);
+            }
             Incoming::Confirmation(_) => self.tally.counts.confirmed += 1,
             Incoming::Error { code, of } => self.on_error(code, of),
             Incoming::Accepted(_)
+            | Incoming::Acknowledged(_)
             | Incoming::LoginReply { .. }
             | Incoming::FetchComplete { .. }
             | Incoming::Other(_) => {}

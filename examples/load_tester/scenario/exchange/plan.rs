@@ -1,6 +1,7 @@
 //! What an exchange shall do.
 
 use crate::flight::Goal;
+use crate::protocol::LoginOptions;
 use crate::wire::MessageShape;
 
 /// When messages are sent.
@@ -35,7 +36,7 @@ pub(crate) struct ExchangePlan {
     pub(crate) user_ids: Vec<String>,
     /// Of those who are away, for [`Recipients::Absent`]: user `i` is written to by sender `i % senders`.
     pub(crate) absent_ids: Vec<String>,
-    pub(crate) login_options: &'static str,
+    pub(crate) login_options: LoginOptions,
     pub(crate) pacing: Pacing,
     pub(crate) recipients: Recipients,
     pub(crate) goal: Goal,

@@ -1,0 +1,166 @@
+//! A server that lives through several loads, to see what they leave behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::steps::workspace_root;
+
+use super::load::SERVER_CORE;
+use super::process::{Memory, memory_of};
+
+const STOP_TIME_MAX: Duration = Duration::from_secs(40);
+const METRICS_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A Linker node; stopped when dropped, and when this program ends in whatever way.
+pub(crate) struct Server {
+    process: Child,
+    /// Where clients connect.
+    pub(crate) url: String,
+    admin: String,
+}
+
+impl Server {
+    /// Starts it by a command, as the load tester does, and waits until it is ready. `pinned`: to the core for servers.
+    ///
+    /// # Errors
+    /// It cannot be started, or ends before it is ready.
+    pub(crate) fn start(command: &str, temporary: &Path, pinned: bool) -> Result<Self> {
+        let mut start = Command::new("setpriv");
+        start.args(["--pdeathsig", "TERM", "--"]);
+        if pinned {
+            start.args(["taskset", "--cpu-list", SERVER_CORE]);
+        }
+        let mut process = start
+            .args(["sh", "-c", &format!("exec {command}")])
+            .env("TMPDIR", temporary)
+            .current_dir(workspace_root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run setpriv (util-linux)")?;
+        let output = process.stdout.take();
+        let mut server = Self {
+            process,
+            url: String::new(),
+            admin: String::new(),
+        };
+        for line in BufReader::new(output.context("the server has no output")?).lines() {
+            let line = line?;
+            if let Some((_, words)) = line.split_once(" ready ") {
+                let word = |key: &str| words.split(' ').find_map(|word| word.strip_prefix(key));
+                server.url = word("ws=").context("it does not say where it is")?.to_owned();
+                server.admin = word("admin=http://").unwrap_or_default().to_owned();
+                return Ok(server);
+            }
+        }
+        bail!("`{command}` ended before it was ready")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// # Errors
+    /// It is not there any more.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        memory_of(self.pid()).context("the server has ended")
+    }
+
+    /// Waits until its memory is at most `bytes`, for `time_max`, and answers with what it is then and how long that took.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    pub(crate) fn await_memory(&self, bytes: u64, time_max: Duration) -> Result<(Memory, Duration)> {
+        let began = Instant::now();
+        loop {
+            let memory = self.memory()?;
+            if memory.resident <= bytes || began.elapsed() >= time_max {
+                return Ok((memory, began.elapsed()));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A counter or gauge, with its labels as they are written.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+        let address = self
+            .admin
+            .parse()
+            .context("the node has no address for operators")?;
+        let mut stream = TcpStream::connect_timeout(&address, METRICS_TIME_MAX)?;
+        stream.set_read_timeout(Some(METRICS_TIME_MAX))?;
+        write!(stream, "GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.admin)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(metric_of(&answer, name).unwrap_or(0.0))
+    }
+}
+
+/// What was never counted is not in the text.
+fn metric_of(text: &str, name: &str) -> Option<f64> {
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
+    values.find_map(|value| value.trim().parse().ok())
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+        let deadline = Instant::now() + STOP_TIME_MAX;
+        while Instant::now() < deadline {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_known_by_its_line_and_ends_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = "sh -c 'echo x ready ws=ws://127.0.0.1:9/ws admin=http://127.0.0.1:8; exec sleep 600'";
+        let server = Server::start(command, folder.path(), true).unwrap();
+        assert_eq!(
+            (server.url.as_str(), server.admin.as_str()),
+            ("ws://127.0.0.1:9/ws", "127.0.0.1:8")
+        );
+        let pid = server.pid();
+        let (memory, _) = server.await_memory(0, Duration::ZERO).unwrap();
+        assert!(memory.resident > 0);
+        drop(server);
+        assert_eq!(memory_of(pid), None);
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Server::start("true", folder.path(), false)
+            .err()
+            .map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("before it was ready")));
+    }
+
+    #[test]
+    fn a_metric_is_found_with_its_labels() {
+        let text = "HTTP/1.0 200 OK\r\n\r\n# TYPE a counter\na{x=\"1\"} 3\na{x=\"2\"} 4.5\nab 7\n";
+        assert_eq!(metric_of(text, "a{x=\"2\"}"), Some(4.5));
+        assert_eq!(metric_of(text, "ab"), Some(7.0));
+        assert_eq!(metric_of(text, "b"), None);
+    }
+}
