@@ -32,6 +32,9 @@ use crate::store::StoreRequest;
 /// A larger output buffer is not kept: a client that stops reading keeps the one it was lent.
 const OUTPUT_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
+/// A turn that is wanted comes so soon on a thread that has nothing else to do.
+const LAG_MIN: Duration = Duration::from_millis(1);
+
 thread_local! {
     /// Workers of this thread, one a node (tests run several nodes in a process).
     static WORKERS: RefCell<HashMap<u64, Rc<Worker>>> = RefCell::default();
@@ -43,6 +46,8 @@ pub(crate) struct Worker {
     router: RefCell<Router>,
     /// Wakes the router's actor, which carries out what was collected.
     wake: Notify,
+    /// Since when the next turn is wanted.
+    wanted_at: Cell<Option<Duration>>,
     /// The router's actor is gone, and sessions of the thread may still be about to end.
     ended: Cell<bool>,
     /// It knows places, not mailboxes: those of sessions that have ended would stay in memory until their time has come.
@@ -80,6 +85,7 @@ impl Worker {
             router: RefCell::new(Router::new(Arc::clone(node), shard)),
             shard,
             wake: Notify::new(),
+            wanted_at: Cell::new(None),
             ended: Cell::new(false),
             wheel: RefCell::new(Wheel::new(node.clock.now().elapsed)),
             now: Cell::new(node.clock.now()),
@@ -160,6 +166,9 @@ impl Worker {
         if self.ended.get() {
             self.hand_on();
         } else if self.router.borrow().has_work() {
+            if self.wanted_at.get().is_none() {
+                self.wanted_at.set(Some(now.elapsed));
+            }
             self.wake.notify_one();
         }
         result
@@ -318,6 +327,14 @@ impl Worker {
     /// if nothing wakes it before.
     pub(crate) fn turn(&self) -> Option<Duration> {
         let now = self.now();
+        if let Some(waited) = self
+            .wanted_at
+            .take()
+            .map(|since| now.elapsed.saturating_sub(since))
+            .filter(|waited| *waited >= LAG_MIN)
+        {
+            self.node.custody.lag.observe(waited, now.elapsed);
+        }
         let router_due = self
             .with_router_unwoken(now, |router, new_id, now| router.turn(new_id, now))
             .flatten();

@@ -1,14 +1,13 @@
 //! A headless browser and its driver for the tests of the demo page: named by the environment, found on the path, or
 //! installed as Debian's packages.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::debian;
 use crate::steps::{announce, output_of};
+use crate::{debian, programs};
 
 /// The variable that names the browser, for this program and for the tests.
 pub(crate) const CHROMIUM: &str = "CHROMIUM";
@@ -28,7 +27,6 @@ const BY_HAND: &str = "install Chromium and ChromeDriver (on Debian: apt-get ins
                        or name them in CHROMIUM and CHROMEDRIVER";
 
 /// The two programs, by path.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Browser {
     pub(crate) chromium: PathBuf,
     pub(crate) chromedriver: PathBuf,
@@ -57,83 +55,12 @@ pub(crate) fn find_or_install() -> Result<Browser> {
 }
 
 fn find() -> Result<Option<Browser>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let chromium = locate(
-        CHROMIUM,
-        std::env::var_os(CHROMIUM).as_deref(),
-        &CHROMIUM_NAMES,
-        &path,
-    )?;
-    let chromedriver = locate(
-        CHROMEDRIVER,
-        std::env::var_os(CHROMEDRIVER).as_deref(),
-        &CHROMEDRIVER_NAMES,
-        &path,
-    )?;
+    let chromium = programs::locate(CHROMIUM, &CHROMIUM_NAMES)?;
+    let chromedriver = programs::locate(CHROMEDRIVER, &CHROMEDRIVER_NAMES)?;
     Ok(chromium
         .zip(chromedriver)
         .map(|(chromium, chromedriver)| Browser {
             chromium,
             chromedriver,
         }))
-}
-
-/// The program that `named` (the value of `variable`) names, which must exist; else the first of `names` on `path`.
-fn locate(variable: &str, named: Option<&OsStr>, names: &[&str], path: &OsStr) -> Result<Option<PathBuf>> {
-    if let Some(named) = named.filter(|named| !named.is_empty()) {
-        let program = PathBuf::from(named);
-        if !program.is_file() {
-            bail!("{variable} names {}, which is no file", program.display());
-        }
-        return Ok(Some(program));
-    }
-    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
-    let candidates = names
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    Ok(candidates.into_iter().find(|candidate| candidate.is_file()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// This test program itself: a file that is certainly there.
-    fn some_program() -> PathBuf {
-        std::env::current_exe().unwrap()
-    }
-
-    #[test]
-    fn a_named_program_wins_and_must_be_there() {
-        let here = some_program();
-        let found = locate("X", Some(here.as_os_str()), &["sh"], OsStr::new("/bin")).unwrap();
-        assert_eq!(found, Some(here));
-        let error = locate(
-            "X",
-            Some(OsStr::new("/nowhere/at-all")),
-            &["sh"],
-            OsStr::new("/bin"),
-        )
-        .unwrap_err();
-        assert_eq!(error.to_string(), "X names /nowhere/at-all, which is no file");
-    }
-
-    #[test]
-    fn the_path_is_searched_for_the_preferred_name_first() {
-        let program = some_program();
-        let folder = program.parent().unwrap();
-        let name = program.file_name().unwrap().to_str().unwrap();
-        let path = std::env::join_paths([Path::new("/nowhere"), folder]).unwrap();
-        assert_eq!(
-            locate("X", None, &["not-there", name], &path).unwrap(),
-            Some(program.clone())
-        );
-        assert_eq!(
-            locate("X", Some(OsStr::new("")), &[name], &path).unwrap(),
-            Some(program)
-        );
-        assert_eq!(locate("X", None, &["not-there"], &path).unwrap(), None);
-    }
 }

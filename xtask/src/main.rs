@@ -5,12 +5,15 @@ mod ci;
 mod debian;
 mod dependency_direction;
 mod examples;
+mod instructions;
 mod keeper;
 mod peers;
 mod private;
+mod programs;
 mod services;
 mod steps;
 mod test_suite;
+mod valgrind;
 
 use std::process::ExitCode;
 
@@ -19,9 +22,12 @@ use self::services::Search;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test       the whole test suite: dependency direction, a browser and PostgreSQL, Redis and RabbitMQ (found, or started, or
-             installed when missing), cargo test, the examples' own checks
+  test       the whole test suite: dependency direction, a browser, Valgrind and PostgreSQL, Redis and RabbitMQ (found, or started, or
+             installed when missing), cargo test, the examples' own checks, instructions
   ci         formatting and lints, then test
+  instructions
+             counts the instructions of ten fixed paths of the core and compares with linker-core/benches/instructions.json: more
+             than 10 % more is an error; with --accept it writes that file anew
   services   finds or starts PostgreSQL, Redis and RabbitMQ as test does, prints their urls, and keeps those that it started until
              it is interrupted; with --private it starts its own whatever there is
   peers [NAME...]
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["test"] => test_suite::run_tests(),
         ["ci"] => ci::run_ci(),
+        ["instructions"] => instructions::compare(),
+        ["instructions", "--accept"] => instructions::accept(),
         ["services"] => services::hold(Search::Anywhere),
         ["services", "--private"] => services::hold(Search::PrivateOnly),
         [services::keeping::COMMAND, wanted @ ..] => services::keeping::keep(wanted),

@@ -4,15 +4,16 @@ use anyhow::Result;
 
 use crate::services::{self, Search};
 use crate::steps::{cargo, run};
-use crate::{browser, dependency_direction, examples};
+use crate::{browser, dependency_direction, examples, instructions, valgrind};
 
-/// Runs all tests of the workspace and the examples' checks of themselves.
+/// Runs all tests of the workspace and the examples' checks of themselves, and counts instructions.
 ///
 /// # Errors
 /// Something needed that cannot be had, or the first step that fails.
 pub(crate) fn run_tests() -> Result<()> {
     dependency_direction::check()?;
     let browser = browser::find_or_install()?;
+    let valgrind = valgrind::find_or_install()?;
     let services = services::find_or_start(Search::Anywhere)?;
     let mut tests = cargo();
     tests.args([
@@ -28,5 +29,8 @@ pub(crate) fn run_tests() -> Result<()> {
         .env(browser::CHROMEDRIVER, &browser.chromedriver)
         .envs(services.variables().iter().map(|(name, url)| (name, url)));
     run(&mut tests)?;
-    examples::check_all(services.variables())
+    examples::check_all(services.variables())?;
+    // Last, for it needs none of them, and who has broken something wants to know that first.
+    drop(services);
+    instructions::check(&valgrind)
 }

@@ -13,7 +13,8 @@ use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{SessionId, UserId};
 use linker_core::port::{CountRequest, Presence, PresenceError, Registered, SessionRef, Store};
 
-use super::messages::{PresenceAnswer, PresenceMail, PresenceOp};
+use super::batch::Batch;
+use super::messages::{Coming, Going, PresenceAnswer, PresenceMail, PresenceOp};
 use crate::cluster::{Cluster, rescue};
 use crate::handle::Event;
 use crate::node::Node;
@@ -23,8 +24,6 @@ use crate::runtime::ids::IdSource;
 use crate::runtime::outlet::Outlet;
 use crate::session::{Registration, SessionEntry, ToSession};
 
-/// Sessions of one call to the registry.
-const BATCH_MAX: usize = 512;
 /// How soon the registry is asked again when it was away.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const MAILBOX_CAPACITY: usize = 1024;
@@ -75,7 +74,7 @@ impl PresenceActor {
         }
     }
 
-    /// Asks the registry about the next sessions of one sort.
+    /// Asks the registry about the next sessions.
     fn next_batch(&mut self) {
         if self.busy {
             return;
@@ -85,28 +84,18 @@ impl PresenceActor {
             self.reconcile();
             return;
         }
-        let Some(first) = self.waiting.front() else { return };
-        let registering = matches!(first, PresenceOp::Register(_));
-        let mut entries = Vec::new();
-        while entries.len() < BATCH_MAX {
-            match (self.waiting.front(), registering) {
-                (Some(PresenceOp::Register(entry)), true) | (Some(PresenceOp::Farewell(entry)), false) => {
-                    entries.push(Arc::clone(entry));
-                    self.waiting.pop_front();
-                }
-                _ => break,
-            }
+        let batch = Batch::take(&mut self.waiting);
+        if batch.is_empty() {
+            return;
         }
         self.busy = true;
-        if registering {
-            self.register(entries)
-        } else {
-            self.farewell(entries)
-        }
+        self.ask(batch);
     }
 
-    fn register(&self, entries: Vec<Arc<SessionEntry>>) {
-        let sessions = entries.iter().map(|entry| self.reference(entry)).collect();
+    fn ask(&self, batch: Batch) {
+        let references =
+            |entries: &[Arc<SessionEntry>]| entries.iter().map(|entry| self.reference(entry)).collect();
+        let (come, gone) = (references(&batch.coming), references(&batch.going));
         let (presence, store, node) = (
             Arc::clone(&self.presence),
             Arc::clone(&self.store),
@@ -114,21 +103,29 @@ impl PresenceActor {
         );
         let me = self.me.clone();
         self.node.backend.spawn(async move {
-            let registered = presence.register(sessions).await;
-            let counts = match registered {
-                Ok(_) if !node.store_is_away() => store.count(count_requests(&node, &entries)).await.ok(),
-                _ => None,
+            let coming = async {
+                let entries = batch.coming;
+                let registered = presence.register(come).await;
+                let missing = match registered {
+                    Ok(_) if !entries.is_empty() && !node.store_is_away() => {
+                        store.count(count_requests(&node, &entries)).await.ok()
+                    }
+                    _ => None,
+                };
+                Coming {
+                    entries,
+                    registered,
+                    missing,
+                }
             };
-            answer(me, PresenceAnswer::Registered(entries, registered, counts));
-        });
-    }
-
-    fn farewell(&self, entries: Vec<Arc<SessionEntry>>) {
-        let sessions = entries.iter().map(|entry| self.reference(entry)).collect();
-        let (presence, me) = (Arc::clone(&self.presence), self.me.clone());
-        self.node.backend.spawn(async move {
-            let last = presence.farewell(sessions).await;
-            answer(me, PresenceAnswer::Farewells(entries, last));
+            let going = async {
+                Going {
+                    entries: batch.going,
+                    last: presence.farewell(gone).await,
+                }
+            };
+            let (coming, going) = tokio::join!(coming, going);
+            answer(me, PresenceAnswer::Batch { coming, going });
         });
     }
 
@@ -202,6 +199,33 @@ impl PresenceActor {
         });
     }
 
+    /// Answers what is to be asked again, and why.
+    fn on_batch(&mut self, coming: Coming, going: Going) -> Option<(PresenceError, Vec<PresenceOp>)> {
+        let mut failed = None;
+        let mut again = Vec::new();
+        match coming.registered {
+            Ok(registered) => self.on_registered(coming.entries, registered, coming.missing),
+            Err(error) => {
+                for entry in &coming.entries {
+                    let refused =
+                        FrameError::new(ErrorCode::AuthUnavailable, "logins cannot be registered now");
+                    self.unposted.push((Arc::clone(entry), Err(Box::new(refused))));
+                }
+                // Whether they were registered is not known.
+                again.extend(coming.entries.into_iter().map(PresenceOp::Farewell));
+                failed = Some(error);
+            }
+        }
+        match going.last {
+            Ok(last) => self.on_farewells(going.entries, last),
+            Err(error) => {
+                again.extend(going.entries.into_iter().map(PresenceOp::Farewell));
+                failed = Some(error);
+            }
+        }
+        failed.map(|error| (error, again))
+    }
+
     fn on_farewells(&mut self, entries: Vec<Arc<SessionEntry>>, last: Vec<bool>) {
         for (entry, last) in entries.into_iter().zip(last) {
             if last {
@@ -267,10 +291,12 @@ impl PresenceActor {
     fn on_answer(&mut self, answered: PresenceAnswer, ctx: &mut Context<Self>) {
         self.busy = false;
         match answered {
-            PresenceAnswer::Registered(entries, Ok(registered), counts) => {
-                self.on_registered(entries, registered, counts);
+            PresenceAnswer::Batch { coming, going } => {
+                if let Some((error, again)) = self.on_batch(coming, going) {
+                    self.on_away(&error, again, ctx);
+                    return;
+                }
             }
-            PresenceAnswer::Farewells(entries, Ok(last)) => self.on_farewells(entries, last),
             PresenceAnswer::Reconciled(Ok(reconciled)) => {
                 if reconciled.added > 0 || reconciled.removed > 0 {
                     tracing::info!(
@@ -291,22 +317,6 @@ impl PresenceActor {
             PresenceAnswer::Reconciled(Err(error)) => {
                 self.reconcile = true;
                 self.on_away(&error, Vec::new(), ctx);
-                return;
-            }
-            PresenceAnswer::Registered(entries, Err(error), _) => {
-                for entry in &entries {
-                    let refused =
-                        FrameError::new(ErrorCode::AuthUnavailable, "logins cannot be registered now");
-                    self.unposted.push((Arc::clone(entry), Err(Box::new(refused))));
-                }
-                // Whether they were registered is not known.
-                let again = entries.into_iter().map(PresenceOp::Farewell).collect();
-                self.on_away(&error, again, ctx);
-                return;
-            }
-            PresenceAnswer::Farewells(entries, Err(error)) => {
-                let again = entries.into_iter().map(PresenceOp::Farewell).collect();
-                self.on_away(&error, again, ctx);
                 return;
             }
         }

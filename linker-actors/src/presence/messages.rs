@@ -27,13 +27,21 @@ impl PresenceOp {
 
 /// Answers of the registry, in the order asked.
 pub(crate) enum PresenceAnswer {
-    Registered(
-        Vec<Arc<SessionEntry>>,
-        Result<Vec<Registered>, PresenceError>,
-        Option<Vec<u64>>,
-    ),
-    Farewells(Vec<Arc<SessionEntry>>, Result<Vec<bool>, PresenceError>),
+    Batch { coming: Coming, going: Going },
     Reconciled(Result<Reconciled, PresenceError>),
+}
+
+/// Sessions that came, and what waits for their users where that is known.
+pub(crate) struct Coming {
+    pub(crate) entries: Vec<Arc<SessionEntry>>,
+    pub(crate) registered: Result<Vec<Registered>, PresenceError>,
+    pub(crate) missing: Option<Vec<u64>>,
+}
+
+/// Sessions that went, and whether each was its user's last.
+pub(crate) struct Going {
+    pub(crate) entries: Vec<Arc<SessionEntry>>,
+    pub(crate) last: Result<Vec<bool>, PresenceError>,
 }
 
 /// For the presence actor. On `Full` it waits in the sender's outlet.

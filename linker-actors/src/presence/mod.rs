@@ -1,6 +1,7 @@
 //! Presence: tells the registry who came and who went, and the masters too.
 
 mod actor;
+mod batch;
 mod messages;
 
 pub(crate) use actor::{PresenceActor, close};

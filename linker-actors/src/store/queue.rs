@@ -11,9 +11,9 @@ use linker_core::port::{Insert, StoreBatch, WaitReason};
 use super::StoreOp;
 
 /// Rows of one transaction: where larger ones bring no more.
-const INSERTS_MAX: usize = 1000;
+const INSERTS_MAX: usize = 4000;
 const DELETES_MAX: usize = 5000;
-const BYTES_MAX: usize = 4 * 1024 * 1024;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 struct QueuedInsert {
     ticket: Ticket,

@@ -238,7 +238,7 @@ impl<S: Clone> Custody<S> {
     /// When [`Custody::on_tick`] wants to be called, if anything waits for time to pass.
     pub fn deadline(&self) -> Option<Duration> {
         let echo = self.echoes.front().map(|_| Duration::ZERO);
-        let window = self.window.front().map(|(at, _)| *at);
+        let window = self.window.front().map(|(at, _)| *at + self.shared.patience(*at));
         [window, echo, self.elsewhere_deadline()]
             .into_iter()
             .flatten()
@@ -247,8 +247,9 @@ impl<S: Clone> Custody<S> {
 
     /// Time has passed: what was not proven within the commit window is stored.
     pub fn on_tick<L: LocalSessions<Session = S>>(&mut self, cx: &mut CustodyContext<'_, L>) {
+        let patience = self.shared.patience(cx.now.elapsed);
         while let Some(&(at, ticket)) = self.window.front() {
-            if at > cx.now.elapsed {
+            if at + patience > cx.now.elapsed {
                 break;
             }
             self.window.pop_front();

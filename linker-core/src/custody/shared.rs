@@ -6,12 +6,19 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::dedupe::DedupeTable;
+use super::lag::Lag;
 use super::proven_lately::ProvenLately;
+
+/// Turns of a busy thread within which a proof comes: for the recipient's session to write, for its client to answer, for the session to read, and one that
+/// took longer than the last.
+const TURNS: u32 = 4;
+/// Commit windows that a busy node adds at most.
+const WINDOWS_MORE: u32 = 9;
 
 /// Settings of custody.
 #[derive(Debug, Clone)]
 pub struct CustodyConfig {
-    /// A message not proven within this time is stored.
+    /// A message not proven within this time is stored; a node that is behind its own work gives itself more, see [`CustodyShared::lag`].
     pub commit_window: Duration,
     /// RELIABLE bytes that may be pending on the node.
     pub max_pending_bytes: usize,
@@ -38,6 +45,8 @@ pub struct CustodyShared {
     pub has_faults: AtomicBool,
     /// What guests of this node have proven lately.
     pub proven_lately: Mutex<ProvenLately>,
+    /// How far the node's threads are behind. Proofs that lie unread for that are waited for, some turns long and up to ten commit windows.
+    pub lag: Lag,
 }
 
 impl CustodyShared {
@@ -52,6 +61,7 @@ impl CustodyShared {
             store_away: AtomicBool::new(false),
             has_faults: AtomicBool::new(false),
             proven_lately: Mutex::default(),
+            lag: Lag::default(),
         }
     }
 
@@ -63,6 +73,11 @@ impl CustodyShared {
     /// The claims, locked.
     pub fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is added to the commit window at `now`.
+    pub(super) fn patience(&self, now: Duration) -> Duration {
+        (self.lag.at(now) * TURNS).min(self.config.commit_window * WINDOWS_MORE)
     }
 
     /// Whether so much is pending that what is safe in the store had better be only there.

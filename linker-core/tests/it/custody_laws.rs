@@ -266,6 +266,30 @@ fn a_replaying_session_cannot_go_live_past_a_row_that_was_given_back() {
 }
 
 #[test]
+fn a_node_that_is_behind_its_own_work_gives_proofs_more_time_within_bounds() {
+    let ms = Duration::from_millis;
+    let mut world = World::new();
+    let session = world.login(1);
+    world.shared.lag.observe(ms(10), world.now);
+    world.send(1, None);
+    world.wait(ms(59));
+    assert_eq!(world.inserts(), [], "the window and four turns are not over");
+    world.wait(ms(1));
+    assert_eq!(world.inserts().len(), 1);
+
+    world.shared.lag.observe(ms(5000), world.now);
+    world.send(2, None);
+    for _ in 0..2 {
+        world.wait(ms(99));
+        world.shared.lag.observe(ms(5000), world.now);
+        assert_eq!(world.inserts(), []);
+    }
+    world.wait(ms(2));
+    assert_eq!(world.inserts().len(), 1, "ten windows at most");
+    drop(session);
+}
+
+#[test]
 fn a_row_that_was_in_hand_when_the_page_was_asked_for_is_on_it_if_it_is_free_by_then() {
     let mut world = World::new();
     world.send(1, None);

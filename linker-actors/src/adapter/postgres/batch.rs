@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
-use linker_core::id::UserId;
+use linker_core::id::{MessageId, UserId};
 use linker_core::port::{Insert, InsertOutcome, StoreBatch};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, Row};
@@ -18,18 +19,19 @@ use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
 /// Advisory locks of this adapter have this first number: "LNKR".
 const STRIPE_LOCKS: i32 = 0x4c4e_4b52;
 
-/// Ids that are there, and how many domains they have left; for hashes the newest row that arrived since; for recipients how many of their rows count.
+/// For hashes the newest row that arrived since; for recipients how many of their rows count.
 /// `seq + 0`, lest the newest be looked for by walking backwards through everything.
 /// `stored_ms + 0`, lest all that arrived since be gathered for every hash that is found.
 pub(super) const LOOK_UP: &str = "\
-    SELECT 1 AS what, m.id, NULL::int8 AS n, m.hops::int8 AS counted FROM linker_message AS m WHERE m.id = ANY($1::uuid[]) \
-    UNION ALL \
-    SELECT 2, newest.id, asked.n, NULL FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (dedupe, n) \
-    CROSS JOIN LATERAL (SELECT m.id FROM linker_message AS m WHERE m.dedupe = asked.dedupe AND m.stored_ms + 0 >= $3 \
+    SELECT newest.id, asked.n, NULL::int8 AS counted FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (dedupe, n) \
+    CROSS JOIN LATERAL (SELECT m.id FROM linker_message AS m WHERE m.dedupe = asked.dedupe AND m.stored_ms + 0 >= $2 \
                         ORDER BY m.seq + 0 DESC LIMIT 1) AS newest \
     UNION ALL \
-    SELECT 3, NULL, asked.n, (SELECT count(*) FROM linker_message AS m WHERE m.recipient = asked.recipient AND m.class = 1) \
-    FROM unnest($4::text[]) WITH ORDINALITY AS asked (recipient, n)";
+    SELECT NULL, asked.n, (SELECT count(*) FROM linker_message AS m WHERE m.recipient = asked.recipient AND m.class = 1) \
+    FROM unnest($3::text[]) WITH ORDINALITY AS asked (recipient, n)";
+
+/// Ids that are there, and how many domains they have left.
+pub(super) const FIND_IDS: &str = "SELECT m.id, m.hops FROM linker_message AS m WHERE m.id = ANY($1::uuid[])";
 
 /// There is at most one for each; the limit says so to the planner, which would otherwise walk through all events.
 pub(super) const REMOVE_EVENTS: &str = "DELETE FROM linker_message AS m WHERE m.id = ANY(ARRAY(\
@@ -37,19 +39,30 @@ pub(super) const REMOVE_EVENTS: &str = "DELETE FROM linker_message AS m WHERE m.
     CROSS JOIN LATERAL (SELECT id FROM linker_message \
                         WHERE recipient = asked.recipient AND sender = asked.sender AND class = 3 LIMIT 1) AS e))";
 
-/// In the order of the arrays, as sequence numbers go. What is there already stays, unless its message has come farther since: another node may just be
-/// removing what it has sent on.
-const ADD: &str = "\
-    INSERT INTO linker_message AS m (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body, hops) \
-    SELECT id, recipient, sender, class, reason, CASE WHEN reason IN (3, 4) THEN $9 END, CASE reason WHEN 4 THEN home END, \
-           $10, dedupe, cost, body, hops \
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[], $11::text[], $12::int2[]) \
-    WITH ORDINALITY AS given (id, recipient, sender, class, reason, dedupe, cost, body, home, hops, place) ORDER BY place \
-    ON CONFLICT (id) DO UPDATE SET body = excluded.body, hops = excluded.hops, \
+/// In the order of the arrays, as sequence numbers go. For ids that nobody has looked for: one that is there already ends the transaction.
+macro_rules! add_sql {
+    ($conflict:literal) => {
+        concat!(
+            "INSERT INTO linker_message AS m (id, recipient, sender, class, reason, owner, home, stored_ms, dedupe, cost, body, hops) \
+             SELECT id, recipient, sender, class, reason, CASE WHEN reason IN (3, 4) THEN $9 END, CASE reason WHEN 4 THEN home END, \
+                    $10, dedupe, cost, body, hops \
+             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::int2[], $6::uuid[], $7::int4[], $8::bytea[], $11::text[], $12::int2[]) \
+             WITH ORDINALITY AS given (id, recipient, sender, class, reason, dedupe, cost, body, home, hops, place) ORDER BY place",
+            $conflict
+        )
+    };
+}
+
+const ADD: &str = add_sql!("");
+
+/// What is there already stays, unless its message has come farther since: another node may just be removing what it has sent on.
+const ADD_WHERE_MISSING: &str = add_sql!(
+    " ON CONFLICT (id) DO UPDATE SET body = excluded.body, hops = excluded.hops, \
     reason = CASE m.reason WHEN 4 THEN excluded.reason ELSE m.reason END, \
     owner = CASE m.reason WHEN 4 THEN excluded.owner ELSE m.owner END, \
     home = CASE m.reason WHEN 4 THEN excluded.home ELSE m.home END \
-    WHERE m.hops < excluded.hops";
+    WHERE m.hops < excluded.hops"
+);
 
 pub(super) const LET_GO: &str = "UPDATE linker_message SET reason = 1, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
 
@@ -87,25 +100,51 @@ pub(super) async fn begin(connection: &mut PgConnection, batch: &StoreBatch) -> 
 pub(super) struct Memory {
     pub(super) dedupe_key: DedupeKey,
     /// Rows that count, at least as many as there were when they were last counted and were added here since; deletes are not subtracted.
-    pub(super) counts: InboxCounts,
+    pub(super) counts: Mutex<InboxCounts>,
+}
+
+impl Memory {
+    /// Nothing is left half-changed while it is held.
+    pub(super) fn counts(&self) -> MutexGuard<'_, InboxCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether rows may be there that have ids of the batch. Almost never, so they are looked for only where something says that they might: finding nothing a
+/// thousand times, and minding conflicts that do not come, takes a quarter of a transaction's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    New,
+    MayBeThere,
 }
 
 /// # Errors
 /// Nothing has been committed.
 pub(super) async fn write(
     connection: &mut PgConnection,
-    memory: &mut Memory,
+    memory: &Memory,
     batch: &StoreBatch,
+    mut ids: Ids,
 ) -> sqlx::Result<(Vec<InsertOutcome>, HashMap<UserId, u64>)> {
     let mut outcomes = Vec::new();
     let mut added = HashMap::new();
     if !batch.inserts.is_empty() {
-        let known = look_up(connection, memory, batch).await?;
+        let mut known = look_up(connection, memory, batch).await?;
+        if ids == Ids::New && is_doubtful(batch, &known) {
+            ids = Ids::MayBeThere;
+        }
+        if ids == Ids::MayBeThere {
+            known.ids = find_ids(connection, batch).await?;
+        }
         let plan = plan::decide(batch, known);
         supersede(connection, &plan).await?;
         let farther = plan.farther.iter().map(|(_, insert)| insert);
         let rows: Vec<&Insert> = plan.rows.iter().chain(farther).map(|row| &**row).collect();
-        add(connection, memory, batch, &rows).await?;
+        let sql = match ids {
+            Ids::New => ADD,
+            Ids::MayBeThere => ADD_WHERE_MISSING,
+        };
+        add(connection, memory, batch, &rows, sql).await?;
         outcomes = plan.outcomes;
         added = plan.added;
     }
@@ -153,11 +192,10 @@ fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
 
 async fn look_up<'b>(
     connection: &mut PgConnection,
-    memory: &mut Memory,
+    memory: &Memory,
     batch: &'b StoreBatch,
 ) -> sqlx::Result<Known<'b>> {
     let envelopes = || batch.inserts.iter().map(|insert| &*insert.envelope);
-    let ids: Vec<Uuid> = envelopes().map(|envelope| uuid_of(&envelope.id)).collect();
     let hashed: Vec<_> = envelopes()
         .filter_map(|envelope| Some((memory.dedupe_key.hash(envelope)?, repeatable_of(envelope)?)))
         .collect();
@@ -165,48 +203,70 @@ async fn look_up<'b>(
     let mut known = Known::default();
     let unsure = counted_in_memory(memory, batch, &mut known);
     let rows = sqlx::query(LOOK_UP)
-        .bind(ids)
         .bind(hashes)
         .bind(int(batch.dedupe_since_ms))
         .bind(unsure.iter().map(ToString::to_string).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     for row in rows {
-        match row.try_get::<i32, _>(0)? {
-            1 => {
-                let existing = Existing {
-                    seq: 0,
-                    waits: true,
-                    hops: hops_of(row.try_get(3)?),
-                };
-                known.ids.insert(id_of(row.try_get(1)?), existing);
+        let place = place(&row)?;
+        if let Some(id) = row.try_get::<Option<Uuid>, _>(0)? {
+            if let Some((_, repeatable)) = hashed.get(place) {
+                known.repeatable.insert(*repeatable, id_of(id));
             }
-            2 => {
-                if let Some((_, repeatable)) = hashed.get(place(&row)?) {
-                    known.repeatable.insert(*repeatable, id_of(row.try_get(1)?));
-                }
-            }
-            _ => {
-                if let Some(user) = unsure.get(place(&row)?) {
-                    let counted = row.try_get::<i64, _>(3)?.cast_unsigned();
-                    memory.counts.set(*user, counted);
-                    known.counted.insert(*user, counted);
-                }
-            }
+        } else if let Some(user) = unsure.get(place) {
+            let counted = row.try_get::<i64, _>(2)?.cast_unsigned();
+            memory.counts().set(*user, counted);
+            known.counted.insert(*user, counted);
         }
     }
     Ok(known)
 }
 
+/// Whether it matters which ids are there although no row is added: a message is no repetition of itself, and one that is there finds its inbox never full.
+fn is_doubtful(batch: &StoreBatch, known: &Known<'_>) -> bool {
+    let repeats = batch.inserts.iter().any(|insert| {
+        repeatable_of(&insert.envelope)
+            .is_some_and(|key| known.repeatable.get(&key) == Some(&insert.envelope.id))
+    });
+    repeats
+        || known
+            .counted
+            .values()
+            .any(|counted| counted.saturating_add(batch.inserts.len() as u64) > batch.max_per_user)
+}
+
+async fn find_ids(
+    connection: &mut PgConnection,
+    batch: &StoreBatch,
+) -> sqlx::Result<HashMap<MessageId, Existing>> {
+    let ids: Vec<Uuid> = batch
+        .inserts
+        .iter()
+        .map(|insert| uuid_of(&insert.envelope.id))
+        .collect();
+    let rows = sqlx::query(FIND_IDS).bind(ids).fetch_all(connection).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let existing = Existing {
+            seq: 0,
+            waits: true,
+            hops: hops_of(row.try_get::<i16, _>(1)?.into()),
+        };
+        found.insert(id_of(row.try_get(0)?), existing);
+    }
+    Ok(found)
+}
+
 /// Where what was asked for stands in its list; SQL counts from one.
 fn place(row: &PgRow) -> sqlx::Result<usize> {
-    let place = row.try_get::<i64, _>(2)? - 1;
+    let place = row.try_get::<i64, _>(1)? - 1;
     usize::try_from(place).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Takes the counts that are far enough from the limit to be relied on, and answers whose are to be asked for: other nodes add rows too, and
 /// nobody tells of those removed.
-fn counted_in_memory(memory: &mut Memory, batch: &StoreBatch, known: &mut Known<'_>) -> Vec<UserId> {
+fn counted_in_memory(memory: &Memory, batch: &StoreBatch, known: &mut Known<'_>) -> Vec<UserId> {
     let mut adds: HashMap<UserId, u64> = HashMap::new();
     for insert in batch
         .inserts
@@ -217,7 +277,7 @@ fn counted_in_memory(memory: &mut Memory, batch: &StoreBatch, known: &mut Known<
     }
     let mut unsure = HashSet::new();
     for (user, adds) in adds {
-        match memory.counts.get(&user) {
+        match memory.counts().get(&user) {
             Some(count) if count.saturating_add(adds) <= batch.max_per_user / 2 => {
                 known.counted.insert(user, count);
             }
@@ -249,6 +309,7 @@ async fn add(
     memory: &Memory,
     batch: &StoreBatch,
     rows: &[&Insert],
+    sql: &'static str,
 ) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -266,7 +327,7 @@ async fn add(
         .zip(&ends)
         .map(|(begin, end)| &bodies[begin..*end])
         .collect();
-    sqlx::query(ADD)
+    sqlx::query(sql)
         .bind(
             envelopes()
                 .map(|envelope| uuid_of(&envelope.id))

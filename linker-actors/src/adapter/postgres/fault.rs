@@ -15,6 +15,12 @@ pub(super) fn gave_way(error: &sqlx::Error) -> bool {
     matches!(code_of(error), Some("40P01" | "40001"))
 }
 
+/// A row with that key is there.
+pub(super) fn is_there_already(error: &sqlx::Error) -> bool {
+    // unique_violation
+    code_of(error) == Some("23505")
+}
+
 /// Whether the server has said that it did not do it. Otherwise it may have, and only the answer was lost.
 fn refused(error: &sqlx::Error) -> bool {
     match code_of(error) {

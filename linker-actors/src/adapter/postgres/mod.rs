@@ -17,6 +17,7 @@ mod connect;
 mod connections;
 mod fault;
 mod forwarding;
+mod halves;
 mod migrate;
 mod open;
 mod read;

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::row::{envelope_of, head_of, uuid_of};
+use super::row::{CLOCKS_APART_MS, envelope_of, head_of, made_at, uuid_of};
 use crate::adapter::sql::code::{int, reason_in};
 
 /// Rows beyond the bytes asked for come without their bodies, to tell that they are there.
@@ -34,8 +34,9 @@ pub(super) const COUNT: &str = "SELECT \
      AND m.recipient || '' = asked.recipient) \
     FROM unnest($1::text[], $3::int4[], $4::int4[]) WITH ORDINALITY AS asked (recipient, first, last, n) ORDER BY asked.n";
 
+/// What was made at `$4` or after it. What was on its way for longer is passed over: it is found where it is stored again.
 pub(super) const REPEATABLE: &str = "SELECT stored_ms, substring(body FROM 1 FOR $3) FROM linker_message \
-    WHERE stored_ms >= $1 AND dedupe IS NOT NULL ORDER BY stored_ms DESC, seq DESC LIMIT $2";
+    WHERE id >= $4 AND stored_ms >= $1 AND dedupe IS NOT NULL ORDER BY id DESC LIMIT $2";
 
 pub(super) async fn page(connection: &mut PgConnection, request: &PageRequest) -> sqlx::Result<Page> {
     let sql = match request.filter {
@@ -128,6 +129,7 @@ pub(super) async fn repeatable_since(
         .bind(int(since_ms))
         .bind(i64::from(max_rows))
         .bind(HEAD_LEN_MAX as i32)
+        .bind(made_at(since_ms.saturating_sub(CLOCKS_APART_MS)))
         .fetch(connection);
     let mut told = Vec::new();
     while let Some(row) = rows.try_next().await? {
@@ -145,5 +147,6 @@ pub(super) async fn repeatable_since(
             });
         }
     }
+    told.sort_by_key(|row| std::cmp::Reverse(row.arrived_ms));
     Ok(told)
 }

@@ -31,6 +31,17 @@ pub(super) fn id_of(uuid: Uuid) -> MessageId {
     MessageId::from_bytes(*uuid.as_bytes())
 }
 
+/// Messages come to the store after they were made, by clocks that differ by less than this.
+pub(super) const CLOCKS_APART_MS: u64 = 3_600_000;
+
+/// The least id of a message that was made at this time.
+pub(super) fn made_at(unix_ms: u64) -> Uuid {
+    let [_, _, ms @ ..] = unix_ms.min((1 << 48) - 1).to_be_bytes();
+    let mut id = [0; 16];
+    id[..ms.len()].copy_from_slice(&ms);
+    Uuid::from_bytes(id)
+}
+
 pub(super) fn append_body(envelope: &Envelope, out: &mut BytesMut) {
     encode(envelope, out);
 }

@@ -13,11 +13,12 @@ use linker_core::port::{
 use sqlx::Executor;
 use tokio::sync::Mutex;
 
-use super::batch::{self, LET_GO, Memory, REMOVE_IDS};
+use super::batch::{self, Ids, LET_GO, Memory, REMOVE_IDS};
 use super::connect::Connector;
 use super::connections::Connections;
-use super::fault::{away, gave_way, uncertain_unless_refused};
+use super::fault::{away, gave_way, is_there_already, uncertain_unless_refused};
 use super::forwarding;
+use super::halves::Halves;
 use super::open::{self, PostgresOpenError, PostgresOptions};
 use super::read;
 use super::row::{DedupeKey, uuid_of};
@@ -45,10 +46,10 @@ struct Writer {
 /// [`Store`] in a PostgreSQL database, which any number of nodes may share. Works on any tokio runtime that calls it.
 ///
 /// After any failure the next call tries again by itself, with a new connection where that may help: it is back as soon as the server is. A caller who
-/// drops a call leaves it undone, or done as a whole.
+/// drops a call leaves it undone, or done as a whole; of a large one that only adds rows, also half of it.
 pub struct PostgresStore {
     writer: Mutex<Writer>,
-    /// The one that batches are written on.
+    /// Those that batches are written on, one or both halves of one at a time.
     writing: Connections,
     others: Connections,
 }
@@ -76,11 +77,11 @@ impl PostgresStore {
             .map_err(|error| PostgresOpenError::of(&error, &connector))?;
         // One call may use its time to the full before the next gets its turn.
         let wait_max = options.statement_timeout + options.connect_timeout;
-        let writing = Connections::new(connector.clone(), 1, wait_max);
+        let writing = Connections::new(connector.clone(), 2, wait_max);
         writing.adopt(connection);
         let memory = Memory {
             dedupe_key,
-            counts: InboxCounts::default(),
+            counts: std::sync::Mutex::default(),
         };
         Ok(Self {
             writer: Mutex::new(Writer {
@@ -102,12 +103,12 @@ impl PostgresStore {
     async fn apply(&self, batch: &StoreBatch) -> Result<Vec<InsertOutcome>, StoreError> {
         let mut writer = self.writer.lock().await;
         if writer.counted_at.elapsed() > COUNTS_KEPT_FOR {
-            writer.memory.counts = InboxCounts::default();
+            *writer.memory.counts() = InboxCounts::default();
             writer.counted_at = Instant::now();
         }
         let result = match only_change(batch) {
             Some((sql, ids)) => self.change(sql, ids).await.map(|()| Vec::new()),
-            None => self.write(&mut writer.memory, batch).await,
+            None => self.write(&writer.memory, batch).await,
         };
         match &result {
             Ok(outcomes) if !outcomes.is_empty() => writer.proven_at = Some(Instant::now()),
@@ -132,14 +133,30 @@ impl PostgresStore {
         }
     }
 
-    async fn write(&self, memory: &mut Memory, batch: &StoreBatch) -> Result<Vec<InsertOutcome>, StoreError> {
+    async fn write(&self, memory: &Memory, batch: &StoreBatch) -> Result<Vec<InsertOutcome>, StoreError> {
+        let Some(halves) = Halves::of(batch) else {
+            return self.write_whole(memory, batch).await;
+        };
+        let [first, second] = &halves.batches;
+        let (first, second) = tokio::join!(self.write_whole(memory, first), self.write_whole(memory, second));
+        halves.join([first, second])
+    }
+
+    async fn write_whole(
+        &self,
+        memory: &Memory,
+        batch: &StoreBatch,
+    ) -> Result<Vec<InsertOutcome>, StoreError> {
         let mut attempts = 0;
+        let mut ids = Ids::New;
         loop {
             attempts += 1;
-            match self.transact(memory, batch).await? {
+            match self.transact(memory, batch, ids).await? {
+                Transacted::WereThere if attempts < ATTEMPTS => ids = Ids::MayBeThere,
+                Transacted::WereThere => return Err(StoreError::Away("ids come and go".into())),
                 Transacted::Committed(outcomes, added) => {
                     for (user, rows) in added {
-                        memory.counts.add(&user, rows);
+                        memory.counts().add(&user, rows);
                     }
                     return Ok(outcomes);
                 }
@@ -149,19 +166,30 @@ impl PostgresStore {
         }
     }
 
-    async fn transact(&self, memory: &mut Memory, batch: &StoreBatch) -> Result<Transacted, StoreError> {
+    async fn transact(
+        &self,
+        memory: &Memory,
+        batch: &StoreBatch,
+        ids: Ids,
+    ) -> Result<Transacted, StoreError> {
         let connector = self.writing.connector();
         let mut borrowed = self.writing.borrow().await?;
         let connection = &mut borrowed.connection;
         let begun = connector.answer(batch::begin(connection, batch)).await;
         let written = match begun {
-            Ok(()) => batch::write(connection, memory, batch),
+            Ok(()) => batch::write(connection, memory, batch, ids),
             Err(error) => return borrowed.settle(Err(error), away),
         };
         let (outcomes, added) = match connector.answer(written).await {
             Ok(written) => written,
             // Dropped in the middle of its transaction, the connection closes, and the server undoes it.
             Err(error) if gave_way(&error) => return Ok(Transacted::GaveWay(error)),
+            Err(error) if ids == Ids::New && is_there_already(&error) => {
+                let undone = async { borrowed.connection.execute("ROLLBACK").await };
+                let undone = connector.answer(undone).await.map(|_| ());
+                borrowed.settle(undone, away)?;
+                return Ok(Transacted::WereThere);
+            }
             Err(error) => return borrowed.settle(Err(error), away),
         };
         let committing = async { borrowed.connection.execute("COMMIT").await };
@@ -194,6 +222,8 @@ enum Transacted {
     Committed(Vec<InsertOutcome>, HashMap<UserId, u64>),
     /// To another transaction; nothing was changed.
     GaveWay(sqlx::Error),
+    /// Rows have ids that were taken to be new; nothing was changed.
+    WereThere,
 }
 
 /// The statement that does all a batch asks for, if one does.

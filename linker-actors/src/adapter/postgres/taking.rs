@@ -8,7 +8,7 @@ use linker_core::port::{Page, StoredRow, TakeOver, WaitReason};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::row::envelope_of;
+use super::row::{CLOCKS_APART_MS, envelope_of, made_at};
 use crate::adapter::sql::code::int;
 
 /// Of the rows of `found`, which are locked and one more than wanted, to know whether any is left, those within the bounds become the taker's. What is
@@ -52,8 +52,9 @@ pub(super) const TAKE_OVER_FOR_HOME: &str = take_over_sql!(
 pub(super) const LEFT_FOR_HOME: &str = "SELECT EXISTS (SELECT FROM linker_message WHERE reason = 4 AND home = $1 AND owner = $2 AND seq > $3) \
     OR EXISTS (SELECT FROM linker_message WHERE reason = 4 AND home = $1 AND owner IS NULL AND seq > $3)";
 
+/// What arrived before `$1` was made before `$3`.
 pub(super) const EXPIRE: &str = "DELETE FROM linker_message WHERE id = ANY(ARRAY(\
-    SELECT id FROM linker_message WHERE stored_ms < $1 ORDER BY stored_ms, seq LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+    SELECT id FROM linker_message WHERE id < $3 AND stored_ms < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)) \
     RETURNING seq, body, stored_ms";
 
 pub(super) async fn take_over(connection: &mut PgConnection, request: &TakeOver) -> sqlx::Result<Page> {
@@ -118,6 +119,7 @@ pub(super) async fn expire(
     let rows = sqlx::query(EXPIRE)
         .bind(int(before_ms))
         .bind(i64::from(max_rows))
+        .bind(made_at(before_ms.saturating_add(CLOCKS_APART_MS)))
         .fetch_all(connection)
         .await?;
     let mut expired = Vec::with_capacity(rows.len());

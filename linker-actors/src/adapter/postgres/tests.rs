@@ -13,8 +13,9 @@ use super::{PostgresOptions, PostgresStore, batch, forwarding, read, taking};
 mod database;
 
 /// Every statement that looks for rows, with parameters as they come: many ids, many users, one user's first page.
-const STATEMENTS: [(&str, &str, &str); 19] = [
-    ("look up", batch::LOOK_UP, "IDS, IDS, 0, USERS"),
+const STATEMENTS: [(&str, &str, &str); 20] = [
+    ("look up", batch::LOOK_UP, "IDS, 0, USERS"),
+    ("find ids", batch::FIND_IDS, "IDS"),
     (
         "remove events",
         batch::REMOVE_EVENTS,
@@ -35,7 +36,11 @@ const STATEMENTS: [(&str, &str, &str); 19] = [
         read::COUNT,
         "'{ANZ-1,ANZ-2}', IDS, '{1,501}', '{500,1000}'",
     ),
-    ("repeatable", read::REPEATABLE, "900000, 1000, 400"),
+    (
+        "repeatable",
+        read::REPEATABLE,
+        "900000, 1000, 400, '00000000-0000-0000-0000-0000000dbba0'",
+    ),
     (
         "take over",
         taking::TAKE_OVER,
@@ -68,7 +73,11 @@ const STATEMENTS: [(&str, &str, &str); 19] = [
         "USERS, AFTER, 5000, 'domain-02'",
     ),
     ("move here", forwarding::MOVE_HERE, "USERS, AFTER, 5000"),
-    ("expire", taking::EXPIRE, "1000, 500"),
+    (
+        "expire",
+        taking::EXPIRE,
+        "1000, 500, '00000000-0000-0000-0000-000000000fff'",
+    ),
 ];
 
 /// A thousand users with a thousand rows each; a hundredth of the rows behind, another one faulty, some absent. All the rest waits for one domain, and

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use linker_core::envelope::Envelope;
 use linker_core::id::{MessageId, UserId};
 use linker_core::port::{Insert, InsertOutcome, StoreBatch};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::recent::RecentReferences;
@@ -289,6 +290,50 @@ async fn supersede(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::
     Ok(left)
 }
 
+type Chunk<'r, 'b> = (&'static Arc<str>, &'r [Cow<'b, Insert>]);
+
+/// Cuts `rows` into as many as one statement each takes.
+fn chunks<'r, 'b>(rows: &'r [Cow<'b, Insert>]) -> impl Iterator<Item = Chunk<'r, 'b>> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let fitting = ADD_ROWS
+            .iter()
+            .find_map(|(size, sql)| Some((sql, rest.split_at_checked(*size)?)));
+        let (sql, (chunk, later)) = fitting?;
+        rest = later;
+        Some((sql, chunk))
+    })
+}
+
+/// The statement that adds a chunk, whose rows have the next numbers.
+fn addition_of<'q>(
+    (sql, chunk): Chunk<'_, '_>,
+    memory: &mut Memory,
+    batch: &StoreBatch,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+    for insert in chunk {
+        let envelope = &insert.envelope;
+        let hash = memory.dedupe_key.hash(envelope);
+        if let (Some(hash), Some(recent)) = (hash, &mut memory.recent) {
+            recent.insert(hash, batch.now_ms);
+        }
+        memory.newest_seq += 1;
+        query = query
+            .bind(memory.newest_seq)
+            .bind(envelope.id.as_bytes().to_vec())
+            .bind(envelope.to.to_string())
+            .bind(envelope.from.to_string())
+            .bind(class_of(envelope.kind))
+            .bind(reason_of(insert.reason))
+            .bind(int(batch.now_ms))
+            .bind(hash)
+            .bind(body_of(envelope))
+            .bind(i64::from(envelope.hops()));
+    }
+    query
+}
+
 async fn add(
     connection: &mut SqliteConnection,
     memory: &mut Memory,
@@ -296,32 +341,15 @@ async fn add(
     rows: &[Cow<'_, Insert>],
 ) -> sqlx::Result<()> {
     let first_seq = memory.newest_seq + 1;
-    let mut rest = rows;
-    for (size, sql) in ADD_ROWS.iter() {
-        while let Some((chunk, later)) = rest.split_at_checked(*size) {
-            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
-            for insert in chunk {
-                let envelope = &insert.envelope;
-                let hash = memory.dedupe_key.hash(envelope);
-                if let (Some(hash), Some(recent)) = (hash, &mut memory.recent) {
-                    recent.insert(hash, batch.now_ms);
-                }
-                memory.newest_seq += 1;
-                query = query
-                    .bind(memory.newest_seq)
-                    .bind(envelope.id.as_bytes().to_vec())
-                    .bind(envelope.to.to_string())
-                    .bind(envelope.from.to_string())
-                    .bind(class_of(envelope.kind))
-                    .bind(reason_of(insert.reason))
-                    .bind(int(batch.now_ms))
-                    .bind(hash)
-                    .bind(body_of(envelope))
-                    .bind(i64::from(envelope.hops()));
-            }
-            query.execute(&mut *connection).await?;
-            rest = later;
-        }
+    let mut chunks = chunks(rows);
+    let mut next = chunks.next().map(|chunk| addition_of(chunk, memory, batch));
+    while let Some(addition) = next {
+        // While the connection's thread writes these, the next ones are encoded here.
+        let writing = addition.execute(&mut *connection);
+        let encoding = async { chunks.next().map(|chunk| addition_of(chunk, memory, batch)) };
+        let (written, following) = tokio::join!(writing, encoding);
+        written?;
+        next = following;
     }
     if !rows.is_empty() {
         sqlx::query(FILL_INBOX)
