@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::scenario::drain::Asking;
 
-/// A load tester for Linker.
+/// A load tester for Linker, and for what it is compared with.
 #[derive(Debug, Parser)]
 #[command(
     name = "load_tester",
@@ -38,7 +38,8 @@ pub(crate) struct Common {
     /// What the server speaks.
     #[arg(long, global = true, value_enum, default_value_t = TargetKind::Linker)]
     pub(crate) target: TargetKind,
-    /// Start this command as the server, wait for its line `… ready ws=URL`, and stop it at the end.
+    /// Start this command as the server, wait for its line `… ready ws=URL` (with `pid=PID` if the command only keeps the server), and stop
+    /// it at the end. `xtask peers NAME` is such a command for each of the other targets.
     #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "pid")]
     pub(crate) spawn: Option<String>,
     /// Run everything on the bare echo server first (the example `echo_server`, built beside this program), and show both.
@@ -99,6 +100,11 @@ pub(crate) enum TargetKind {
     Mqtt,
     /// FAST only: it has no acknowledgements.
     Nats,
+    /// The relay of this repository: RELIABLE is acknowledged by the recipient.
+    #[value(name = "socketio")]
+    SocketIo,
+    /// RELIABLE asks the recipient for a receipt.
+    Xmpp,
 }
 
 impl TargetKind {
@@ -109,6 +115,8 @@ impl TargetKind {
             Self::Echo => "echo",
             Self::Mqtt => "mqtt",
             Self::Nats => "nats",
+            Self::SocketIo => "socketio",
+            Self::Xmpp => "xmpp",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A load tester for a Linker node on this machine.
+//! A load tester for a Linker node on this machine, and for the servers that it is compared with.
 //!
 //! ```text
 //! cargo build --release -p linker-server && cargo build --release -p linker-actors --example load_tester --example echo_server

@@ -1,7 +1,7 @@
-//! Programs that the tests need: named by the environment, else found on the path.
+//! Programs that the tests and the peers need: named by the environment, else found on the path.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -12,6 +12,15 @@ use anyhow::{Result, bail};
 pub(crate) fn locate(variable: &str, names: &[&str]) -> Result<Option<PathBuf>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     locate_in(variable, std::env::var_os(variable).as_deref(), names, &path)
+}
+
+/// A program on the path or, if it is not there, in one of `folders`.
+pub(crate) fn find(program: &str, folders: &[&Path]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(folders.iter().map(|folder| folder.to_path_buf()))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 fn locate_in(variable: &str, named: Option<&OsStr>, names: &[&str], path: &OsStr) -> Result<Option<PathBuf>> {
@@ -31,8 +40,6 @@ fn locate_in(variable: &str, named: Option<&OsStr>, names: &[&str], path: &OsStr
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     /// This test program itself: a file that is certainly there.

@@ -33,15 +33,6 @@ pub(crate) fn target_folder() -> PathBuf {
     }
 }
 
-/// A program on the path or, if it is not there, in one of `folders`.
-pub(crate) fn find_program(program: &str, folders: &[&Path]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(folders.iter().map(|folder| folder.to_path_buf()))
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-}
-
 /// Runs a command to its end, its output going where this program's goes and no input.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ impl Bench<'_> {
     fn features(&self, asked: &[Feature]) -> Vec<Feature> {
         match self.target.kind {
             TargetKind::Echo | TargetKind::Nats => vec![Feature::Fast],
-            TargetKind::Linker | TargetKind::Mqtt => asked.to_vec(),
+            TargetKind::Linker | TargetKind::Mqtt | TargetKind::SocketIo | TargetKind::Xmpp => asked.to_vec(),
         }
     }
 

@@ -35,10 +35,17 @@ fn lacking(kind: TargetKind, command: &Command) -> Option<&'static str> {
         }
         (TargetKind::Mqtt, _) => None,
         (TargetKind::Nats, _) if reliable => Some("NATS has no acknowledgements: use --feature fast"),
-        (TargetKind::Nats, Command::Store(_) | Command::Drain(_)) => {
-            Some("it keeps nothing for users who are away")
+        (
+            TargetKind::Nats | TargetKind::SocketIo | TargetKind::Xmpp,
+            Command::Store(_) | Command::Drain(_),
+        ) => Some("as it is set up here, it keeps nothing for users who are away"),
+        (TargetKind::SocketIo, Command::Group(_)) if reliable => {
+            Some("its groups are not acknowledged: use --feature fast")
         }
-        (TargetKind::Nats, _) => None,
+        (TargetKind::Xmpp, Command::Group(_)) => {
+            Some("it would take rooms, which are not part of the comparison")
+        }
+        (TargetKind::Nats | TargetKind::SocketIo | TargetKind::Xmpp, _) => None,
     }
 }
 
@@ -74,6 +81,8 @@ mod tests {
             "group --target mqtt --feature reliable",
             "seed-table --target nats",
             "store --target mqtt",
+            "group --target socketio",
+            "closed --target xmpp --feature fast,reliable",
             "drain --target mqtt",
             "closed --target echo --feature reliable",
         ] {
@@ -83,6 +92,8 @@ mod tests {
             "group --target echo",
             "store --target nats",
             "closed --target nats --feature fast,reliable",
+            "group --target socketio --feature reliable",
+            "group --target xmpp",
             "idle --target nats --feature reliable",
             "drain --target mqtt --asking fetch",
             "drain --target mqtt --confirm",

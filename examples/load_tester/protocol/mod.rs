@@ -6,10 +6,12 @@
 mod content;
 mod mqtt;
 mod nats;
+mod socketio;
 mod stream;
 #[cfg(test)]
 mod testing;
 mod writer;
+mod xmpp;
 
 use crate::cli::TargetKind;
 use crate::error::LoadError;
@@ -91,6 +93,8 @@ pub(crate) enum Protocol {
     Echo(FrameReader),
     Mqtt(ContentReader),
     Nats(ContentReader),
+    SocketIo(ContentReader),
+    Xmpp(ContentReader),
 }
 
 impl Protocol {
@@ -104,6 +108,8 @@ impl Protocol {
             TargetKind::Echo => Self::Echo(FrameReader::new(tag)),
             TargetKind::Mqtt => Self::Mqtt(ContentReader::new(tag)),
             TargetKind::Nats => Self::Nats(ContentReader::new(tag)),
+            TargetKind::SocketIo => Self::SocketIo(ContentReader::new(tag)),
+            TargetKind::Xmpp => Self::Xmpp(ContentReader::new(tag)),
         }
     }
 
@@ -111,7 +117,8 @@ impl Protocol {
     pub(crate) const fn subprotocol(&self) -> Option<&'static str> {
         match self {
             Self::Mqtt(_) => Some("mqtt"),
-            Self::Linker { .. } | Self::Echo(_) | Self::Nats(_) => None,
+            Self::Xmpp(_) => Some("xmpp"),
+            Self::Linker { .. } | Self::Echo(_) | Self::Nats(_) | Self::SocketIo(_) => None,
         }
     }
 
@@ -125,8 +132,9 @@ impl Protocol {
         match self {
             Self::Linker { app_id, .. } => append_login(out, app_id, user_id, options.json()),
             Self::Mqtt(_) => mqtt::append_connect(out, user_id, options),
+            Self::Xmpp(_) => xmpp::append_open(out),
             // The server speaks first.
-            Self::Nats(_) => {}
+            Self::Nats(_) | Self::SocketIo(_) => {}
             Self::Echo(_) => return false,
         }
         true
@@ -134,8 +142,11 @@ impl Protocol {
 
     /// Appends what a client says before it closes the connection.
     pub(crate) fn take_leave(&self, out: &mut Vec<u8>) {
-        if let Self::Mqtt(_) = self {
-            append_masked(out, Opcode::Binary, mqtt::DISCONNECT);
+        match self {
+            Self::Mqtt(_) => append_masked(out, Opcode::Binary, mqtt::DISCONNECT),
+            Self::SocketIo(_) => append_masked(out, Opcode::Text, socketio::DISCONNECT),
+            Self::Xmpp(_) => append_masked(out, Opcode::Text, xmpp::CLOSE),
+            Self::Linker { .. } | Self::Echo(_) | Self::Nats(_) => {}
         }
     }
 
@@ -150,6 +161,8 @@ impl Protocol {
             Self::Echo(reader) => whole(reader.read_echo(bytes)),
             Self::Mqtt(contents) => mqtt::read(contents, bytes, to),
             Self::Nats(contents) => nats::read(contents, bytes, to),
+            Self::SocketIo(contents) => socketio::read(contents, bytes, to),
+            Self::Xmpp(contents) => xmpp::read(contents, bytes, to),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages on their way out.
 
-use super::{mqtt, nats};
+use super::{mqtt, nats, socketio, xmpp};
 use crate::cli::TargetKind;
 use crate::wire::{MessageShape, MessageWriter, RunTag, Stamp};
 
@@ -9,6 +9,8 @@ pub(crate) enum Writer {
     Linker(MessageWriter),
     Mqtt(mqtt::Writer),
     Nats(nats::Writer),
+    SocketIo(socketio::Writer),
+    Xmpp(xmpp::Writer),
 }
 
 impl Writer {
@@ -19,6 +21,8 @@ impl Writer {
             TargetKind::Linker | TargetKind::Echo => Self::Linker(MessageWriter::new(tag, shape)),
             TargetKind::Mqtt => Self::Mqtt(mqtt::Writer::new(tag, shape)),
             TargetKind::Nats => Self::Nats(nats::Writer::new(tag, shape)),
+            TargetKind::SocketIo => Self::SocketIo(socketio::Writer::new(tag, shape)),
+            TargetKind::Xmpp => Self::Xmpp(xmpp::Writer::new(tag, shape)),
         }
     }
 
@@ -28,6 +32,8 @@ impl Writer {
             Self::Linker(writer) => writer.append(out, recipient, stamp),
             Self::Mqtt(writer) => writer.append(out, recipient, stamp),
             Self::Nats(writer) => writer.append(out, recipient, stamp),
+            Self::SocketIo(writer) => writer.append(out, recipient, stamp),
+            Self::Xmpp(writer) => writer.append(out, recipient, stamp),
         }
     }
 }
@@ -39,6 +45,8 @@ pub(crate) fn group_recipient(kind: TargetKind, group: u32, members: &[String]) 
             let quoted: Vec<String> = members.iter().map(|id| format!("\"{id}\"")).collect();
             quoted.join(",").into_bytes()
         }
-        TargetKind::Mqtt | TargetKind::Nats => group.to_string().into_bytes(),
+        TargetKind::Mqtt | TargetKind::Nats | TargetKind::SocketIo | TargetKind::Xmpp => {
+            group.to_string().into_bytes()
+        }
     }
 }

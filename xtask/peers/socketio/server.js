@@ -5,12 +5,10 @@
 
 const { Server } = require("socket.io");
 
-// How long a sender's acknowledgement waits for its recipient's.
-const ACKNOWLEDGED_WITHIN_MS = 60_000;
-
 const io = new Server({ transports: ["websocket"], serveClient: false, pingTimeout: 60_000 });
+const namespace = io.of("/");
 
-io.on("connection", (socket) => {
+namespace.on("connection", (socket) => {
   const { user, group } = socket.handshake.auth;
   socket.join(user);
   if (group !== undefined) {
@@ -18,16 +16,12 @@ io.on("connection", (socket) => {
   }
   socket.on("message", (to, content, acknowledge) => {
     if (acknowledge === undefined) {
-      io.to(to).emit("message", content);
+      namespace.to(to).emit("message", content);
       return;
     }
-    io.to(to)
-      .timeout(ACKNOWLEDGED_WITHIN_MS)
-      .emit("message", content, (error) => {
-        if (!error) {
-          acknowledge();
-        }
-      });
+    // To the one who is in the room: a broadcast would collect acknowledgements, with a timer for every message.
+    const [id] = namespace.adapter.rooms.get(to) ?? [];
+    namespace.sockets.get(id)?.emit("message", content, acknowledge);
   });
 });
 

@@ -49,6 +49,7 @@ pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
     Ok(command)
 }
 
+/// Its own backlog is five connections: more that come at once wait for seconds.
 fn text_of_settings(port: u16) -> String {
     format!(
         r#"hosts: [localhost]
@@ -57,6 +58,7 @@ listen:
   - port: {port}
     ip: "127.0.0.1"
     module: ejabberd_http
+    backlog: 4096
     request_handlers:
       /ws: ejabberd_http_ws
 auth_method: [anonymous]

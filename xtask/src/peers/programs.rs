@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::private::{Program, local};
-use crate::steps::find_program;
+use crate::programs;
 
 use super::{Peer, answer, ejabberd, prepare, socketio};
 
@@ -43,7 +43,8 @@ impl Program for Peer {
 /// # Errors
 /// It is not here.
 pub(super) fn find(program: &str) -> Result<PathBuf> {
-    find_program(program, &[Path::new(SERVER_FOLDER)]).with_context(|| format!("there is no {program} here"))
+    programs::find(program, &[Path::new(SERVER_FOLDER)])
+        .with_context(|| format!("there is no {program} here"))
 }
 
 fn mosquitto(folder: &Path, port: u16) -> Result<Command> {

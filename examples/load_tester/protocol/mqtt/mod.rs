@@ -165,7 +165,7 @@ pub(super) fn read<'a>(
             append_subscribe(to.answers, to.user_id, to.options);
             return Ok(Some(Packet::of_no_interest(len)));
         }
-        (CONNACK, _) => Incoming::LoginReply { accepted: false },
+        (CONNACK, [_, _]) => Incoming::LoginReply { accepted: false },
         (SUBACK, [0, 1, granted @ ..]) => Incoming::LoginReply {
             accepted: granted.iter().all(|granted| *granted == 1),
         },
