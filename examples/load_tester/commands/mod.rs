@@ -54,25 +54,11 @@ impl Bench<'_> {
             Command::SeedTable(arguments) => self.seed_table(arguments),
             Command::Logins(arguments) => self.logins(arguments),
             Command::Idle(arguments) => self.idle(arguments),
-<<<<<<< HEAD
-            Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::Crowd(_)
-                if self.echoes() =>
-            {
-                Err(LoadError::Usage(format!(
-                    "an echo server knows no users, so `{}` needs Linker",
-                    name(command)
-                )))
-            }
-            Command::Group(arguments) => self.group(arguments),
-            Command::Store(arguments) => self.store(arguments),
-            Command::Drain(arguments) => self.drain(arguments),
             Command::Crowd(arguments) => self.crowd(arguments),
-=======
             Command::Group(arguments) => self.group(arguments),
             Command::Store(arguments) => self.store(arguments),
             Command::Drain(arguments) => self.drain(arguments),
             Command::SlowReader(arguments) => self.slow_reader(arguments),
->>>>>>> bench
         }
     }
 

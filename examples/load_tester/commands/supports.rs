@@ -22,6 +22,7 @@ fn lacking(kind: TargetKind, command: &Command) -> Option<&'static str> {
     let reliable = asks_reliable(command);
     match (kind, command) {
         (TargetKind::Linker, _) => None,
+        (_, Command::Crowd(_)) => Some("a crowd goes from node to node, as only Linker's clients do"),
         (
             TargetKind::Echo,
             Command::Group(_) | Command::Store(_) | Command::Drain(_) | Command::SlowReader(_),
@@ -57,7 +58,11 @@ fn asks_reliable(command: &Command) -> bool {
         Command::Group(arguments) => arguments.message.feature == Feature::Reliable,
         Command::Idle(arguments) => arguments.message.feature == Feature::Reliable,
         Command::SlowReader(arguments) => arguments.message.feature == Feature::Reliable,
-        Command::SeedTable(_) | Command::Store(_) | Command::Drain(_) | Command::Logins(_) => false,
+        Command::SeedTable(_)
+        | Command::Store(_)
+        | Command::Drain(_)
+        | Command::Logins(_)
+        | Command::Crowd(_) => false,
     }
 }
 

@@ -11,6 +11,11 @@ pub(crate) const STAMP_LEN: usize = 1 + 8 + 8 + 8 + 16;
 pub(crate) struct RunTag(pub(super) u32);
 
 impl RunTag {
+    /// The tag of a run that several processes share.
+    pub(crate) fn of(number: u32) -> Self {
+        Self(number)
+    }
+
     /// A tag no other run of the last weeks has used. It is part of every reference too, because a server takes
     /// the same reference within its dedupe window for the same message.
     pub(crate) fn fresh() -> Self {

@@ -17,6 +17,7 @@ use crate::cli::Feature;
 use crate::clients::{Clients, End};
 use crate::clock::{MS, SECOND};
 use crate::error::LoadError;
+use crate::protocol::LoginOptions;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::sockets::ClientId;
@@ -41,7 +42,11 @@ const OVERDUE_TOLD_MAX: usize = 5;
 const SENDER_TRIES: u32 = 16;
 /// Messages written in one turn at most.
 const SENT_A_TURN_MAX: u32 = 1000;
-const OPTIONS: &str = "{\"replay\":true}";
+const OPTIONS: LoginOptions = LoginOptions {
+    accepted: false,
+    replay: true,
+    group: None,
+};
 
 /// What a part of a crowd is.
 #[derive(Clone, Debug)]
