@@ -215,7 +215,8 @@ pub trait Store: Send + Sync + 'static {
     /// How many rows wait for each of these users, kinds of all sorts included.
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;
 
-    /// Removes up to `max_rows` of the oldest rows that arrived before `before_ms`, and tells which, oldest first. Called now and then, it is also
+    /// Removes up to `max_rows` of the oldest rows that arrived before `before_ms`, and tells which, oldest first; the oldest by when they arrived, or by when
+    /// their messages were made. Called now and then, it is also
     /// where an adapter does its housekeeping.
     fn expire(&self, before_ms: u64, max_rows: u32) -> BoxFuture<'_, Result<Vec<Arc<Envelope>>, StoreError>>;
 

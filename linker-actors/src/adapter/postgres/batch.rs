@@ -223,13 +223,16 @@ async fn look_up<'b>(
     Ok(known)
 }
 
-/// Whether it matters which ids are there although no row is added: a message is no repetition of itself, and one that is there finds its inbox never full.
+/// Whether it matters which ids are there before a row is added, or although none is: an event that is there keeps its place, a message is no repetition of
+/// itself, and one that is there finds its inbox never full.
 fn is_doubtful(batch: &StoreBatch, known: &Known<'_>) -> bool {
     let repeats = batch.inserts.iter().any(|insert| {
         repeatable_of(&insert.envelope)
             .is_some_and(|key| known.repeatable.get(&key) == Some(&insert.envelope.id))
     });
-    repeats
+    let events = batch.inserts.iter().any(|insert| insert.envelope.kind.is_event());
+    events
+        || repeats
         || known
             .counted
             .values()

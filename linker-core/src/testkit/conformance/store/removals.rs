@@ -74,7 +74,7 @@ pub async fn large_batches_are_taken<S: Store + ?Sized>(store: &S) {
 
 /// Bounded, and told whole.
 pub async fn expiry_takes_the_oldest_first<S: Store + ?Sized>(store: &S) {
-    let envelopes: Vec<Envelope> = (0..6).map(|n| message(10 - n, user(1), user(n % 2))).collect();
+    let envelopes: Vec<Envelope> = (0..6).map(|n| message(n, user(1), user(n % 2))).collect();
     for (after_ms, envelope) in (0..).zip(&envelopes) {
         apply(store, batch(after_ms * 10, std::slice::from_ref(envelope), &[])).await;
     }
