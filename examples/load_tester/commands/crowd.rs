@@ -112,7 +112,7 @@ mod tests {
                 let (orders, receiver) = channel();
                 let lines = Arc::new(Mutex::new(Vec::new()));
                 let (told, url) = (Arc::clone(&lines), url.clone());
-                scope.spawn(move || {
+                let thread = scope.spawn(move || {
                     let words = format!("load_tester crowd --clients 10 --of 20 --tag 7 --first {first}");
                     let arguments = Arguments::parse_from(words.split(' '));
                     let Some(Command::Crowd(crowd)) = arguments.command else {
@@ -128,7 +128,7 @@ mod tests {
                     let tell = move |line| told.lock().unwrap().push(line);
                     run(&bench, &crowd, receiver, Box::new(tell)).unwrap();
                 });
-                (orders, lines)
+                (orders, lines, thread)
             });
             let last = |lines: &Mutex<Vec<Line>>| {
                 let lines = lines.lock().unwrap();
@@ -139,16 +139,15 @@ mod tests {
             };
             let until = |reached: &dyn Fn(&Status) -> bool| {
                 let deadline = Instant::now() + Duration::from_secs(20);
-                for (orders, lines) in &parts {
+                for (_, lines, _) in &parts {
                     while !last(lines).is_some_and(|status| reached(&status)) {
                         assert!(Instant::now() < deadline, "{:?}", last(lines));
-                        orders.send(Order::Report).unwrap();
                         thread::sleep(Duration::from_millis(10));
                     }
                 }
             };
             let order = |order: &Order| {
-                for (orders, _) in &parts {
+                for (orders, _, _) in &parts {
                     orders.send(order.clone()).unwrap();
                 }
             };
@@ -160,10 +159,8 @@ mod tests {
                 until(&|status| status.under_way == 0);
             }
             order(&Order::End);
-            parts.map(|(orders, lines)| {
-                while orders.send(Order::Report).is_ok() {
-                    thread::sleep(Duration::from_millis(1));
-                }
+            parts.map(|(_, lines, thread)| {
+                thread.join().unwrap();
                 last(&lines).unwrap()
             })
         })

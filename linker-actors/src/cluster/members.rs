@@ -9,6 +9,7 @@ use linker_core::id::NodeInstance;
 use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, NodeState, PresenceError, Store};
 use tokio::time::Instant;
 
+use super::sweeper::Sweeper;
 use super::{Cluster, faults};
 use crate::node::Node;
 use crate::presence::PresenceMail;
@@ -16,10 +17,6 @@ use crate::router::RouterMail;
 
 /// How often a node tells that it lives.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// Entries of dead nodes removed at once.
-const SWEEP_MAX: u32 = 1000;
-/// Beats between two looks for entries of nodes that died unseen.
-const SWEEP_BEATS: u64 = 10;
 /// Beats between two comparisons of the registry with a few sessions of the node's own. Of very many each comparison is a load on the registry: they
 /// are further apart, up to the latter.
 const RECONCILE_BEATS: u64 = 30;
@@ -47,6 +44,7 @@ pub(crate) struct Members {
     contradicted: Option<String>,
     /// Messages of dead nodes may be in the store.
     inherits: bool,
+    sweeper: Sweeper,
     /// Beats since the registry was compared with the node's own sessions.
     unreconciled: u64,
 }
@@ -62,6 +60,7 @@ impl Members {
             joined: false,
             contradicted: None,
             inherits: true,
+            sweeper: Sweeper::default(),
             unreconciled: 0,
         }
     }
@@ -140,9 +139,8 @@ impl Members {
             Ok(registry) => {
                 let back = self.on_presence(cluster, None);
                 self.follow(cluster, &registry).await;
-                if self.inherits || number.is_multiple_of(SWEEP_BEATS) {
-                    self.sweep(cluster).await;
-                }
+                self.sweeper
+                    .sweep(&self.node, &registry.nodes, self.inherits, number);
                 let was_unknown = registry.rejoined || back;
                 self.unreconciled += 1;
                 if was_unknown || self.unreconciled >= beats_between(self.node.sessions.len()) {
@@ -156,16 +154,6 @@ impl Members {
                 self.joined &= !name_taken;
                 self.on_presence(cluster, Some(error.to_string()));
             }
-        }
-    }
-
-    /// Removes what dead nodes have left in the registry.
-    async fn sweep(&self, cluster: &Cluster) {
-        while let Ok(gone) = cluster.presence.sweep(SWEEP_MAX).await {
-            if gone.is_empty() {
-                break;
-            }
-            self.tell_presence(PresenceMail::Gone(gone)).await;
         }
     }
 

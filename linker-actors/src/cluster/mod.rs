@@ -13,6 +13,7 @@ mod peers;
 pub(crate) mod rescue;
 mod settings;
 mod start;
+mod sweeper;
 pub(crate) mod turns;
 mod whereabouts;
 

@@ -71,7 +71,7 @@ impl Field {
             urls: Urls {
                 presence: services.url(Service::Redis)?.to_owned(),
                 bus: services.url(Service::RabbitMq)?.to_owned(),
-                store: format!("{}/postgres", services.url(Service::Postgres)?),
+                store: store_url(&services)?,
             },
             heartbeat: options.heartbeat,
             drain: DRAIN,
@@ -284,19 +284,6 @@ impl Field {
         Ok(())
     }
 
-    /// The words about a message, with what the domain knows of the users in them.
-    pub(super) fn told_of(&self, words: &str) -> String {
-        let mut told = words.to_owned();
-        let users = words.split([' ', ',']).filter(|word| word.starts_with("ANZ-"));
-        for user in users {
-            let asked = self.nodes.iter().filter(|node| node.pid().is_some());
-            let known = asked.map(|node| node.ask(&format!("/api/v1/users/{user}")));
-            let known = known.take(1).find_map(Result::ok).unwrap_or_default();
-            told += &format!("; {}", known.trim());
-        }
-        told
-    }
-
     /// The metrics of all nodes that run, one text after the other.
     pub(super) fn metrics(&self) -> Result<String> {
         let mut all = String::new();
@@ -310,6 +297,11 @@ impl Field {
         self.nodes.get(place).context("no such node")?.metrics()
     }
 
+    /// Where the store is.
+    pub(super) fn store_url(&self) -> Result<String> {
+        store_url(&self.services)
+    }
+
     pub(super) fn service_url(&self, service: Service) -> Result<&str> {
         self.services.url(service)
     }
@@ -318,6 +310,10 @@ impl Field {
     pub(super) fn service_pids(&self) -> &[(Service, u32)] {
         &self.service_pids
     }
+}
+
+fn store_url(services: &Services) -> Result<String> {
+    Ok(format!("{}/postgres", services.url(Service::Postgres)?))
 }
 
 fn shown(totals: &Totals) -> String {

@@ -14,6 +14,7 @@ mod outcome;
 mod part;
 mod programs;
 mod run;
+mod store;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};

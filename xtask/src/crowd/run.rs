@@ -12,6 +12,7 @@ use super::field::Field;
 use super::measure::{MemoryUse, Phase, Reading};
 use super::options::Options;
 use super::outcome::Outcome;
+use super::store;
 use crate::steps::announce;
 
 /// Logins a second below which waiting for them is given up.
@@ -36,17 +37,7 @@ pub(super) fn run(options: &Options, ended: &Arc<AtomicBool>) -> Result<()> {
     let result = phases(options, &mut field, &mut outcome);
     if let Err(error) = &result {
         outcome.failed(format!("{error:#}"));
-        for report in field.reports().unwrap_or_default() {
-            for overdue in report["overdue"].as_array().into_iter().flatten() {
-                println!(
-                    "unconfirmed: {}",
-                    field.told_of(overdue.as_str().unwrap_or_default())
-                );
-            }
-        }
-        for (place, node) in field.nodes.iter().enumerate().take(3) {
-            println!("node {} said last:\n{}", place + 1, node.said());
-        }
+        tell_what_is_missing(&mut field);
     }
     // The machine is free again before anybody reads.
     drop(field);
@@ -55,6 +46,24 @@ pub(super) fn run(options: &Options, ended: &Arc<AtomicBool>) -> Result<()> {
         std::fs::write(file, format!("{:#}\n", outcome.json()))?;
     }
     result
+}
+
+/// What helps to find out why it failed, as far as it can be had.
+fn tell_what_is_missing(field: &mut Field) {
+    for report in field.reports().unwrap_or_default() {
+        for overdue in report["overdue"].as_array().into_iter().flatten() {
+            println!("unconfirmed: {}", overdue.as_str().unwrap_or_default());
+        }
+    }
+    if let Ok(rows) = field.store_url().and_then(|url| store::oldest(&url)) {
+        println!("waiting in the store:\n{rows}");
+    }
+    for (place, node) in field.nodes.iter().enumerate() {
+        let said = node.said();
+        if let Some(last) = said.lines().last() {
+            println!("node {} said last: {last}", place + 1);
+        }
+    }
 }
 
 fn phases(options: &Options, field: &mut Field, outcome: &mut Outcome) -> Result<()> {
@@ -203,24 +212,27 @@ fn rolling_restart(options: &Options, field: &mut Field, outcome: &mut Outcome) 
     Ok(())
 }
 
-/// The end: all are there, everything has arrived, and the registry has exactly these sessions.
+/// The end: all are there, everything has arrived, the registry has exactly these sessions, and nothing waits in the store.
 fn verify(options: &Options, field: &mut Field, outcome: &mut Outcome) -> Result<()> {
     let totals = field.wait("all are there", RECOVERED_WITHIN, all_ready(options))?;
     outcome.totals = Some(totals);
+    quiet(field)?;
     let users = f64::from(options.sessions);
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let text = field.metrics()?;
         let sessions = metric(&text, "linker_sessions", "");
         let registered = metric(&text, "linker_presence_entries", "");
-        if (sessions, registered) == (users, users) {
+        let waiting = store::waiting(&field.store_url()?)?;
+        if (sessions, registered, waiting) == (users, users, 0) {
             break;
         }
         ensure!(
             Instant::now() < deadline,
-            "the nodes have {sessions} sessions, and {registered} are registered: it should be {users} each"
+            "the nodes have {sessions} sessions and {registered} are registered, which should be {users} each; \
+             {waiting} messages wait in the store, which should be none"
         );
         field.pause()?;
     }
-    quiet(field)
+    Ok(())
 }

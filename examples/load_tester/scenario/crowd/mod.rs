@@ -358,15 +358,11 @@ impl Scenario for Crowd {
     }
 
     fn on_tick(&mut self, clients: &mut Clients, now: u64) -> Result<u64, LoadError> {
-        loop {
-            match self.orders.try_recv() {
-                Ok(order) => self.obey(clients, order, now),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    self.ended = true;
-                    break;
-                }
-            }
+        // One a turn, lest who orders much keeps the clients from their turn.
+        match self.orders.try_recv() {
+            Ok(order) => self.obey(clients, order, now),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => self.ended = true,
         }
         self.reconnect_due(clients, now);
         self.send_again(clients, now);
