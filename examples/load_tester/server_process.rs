@@ -34,18 +34,13 @@ impl ServerProcess {
     /// If it cannot be started, ends, or does not say so within a minute.
     pub(crate) fn start(command: &str, core: Option<usize>) -> Result<Self, LoadError> {
         let shell = format!("exec {command}");
-        let mut start = match core {
-            Some(core) => {
-                let mut start = Command::new("taskset");
-                start.args(["--cpu-list", &core.to_string(), "sh", "-c", &shell]);
-                start
-            }
-            None => {
-                let mut start = Command::new("sh");
-                start.args(["-c", &shell]);
-                start
-            }
-        };
+        // Not to outlive the tester, even where that is killed.
+        let mut start = Command::new("setpriv");
+        start.args(["--pdeathsig", "TERM", "--"]);
+        if let Some(core) = core {
+            start.args(["taskset", "--cpu-list", &core.to_string()]);
+        }
+        start.args(["sh", "-c", &shell]);
         let mut child = start
             // It ends with the tester, however that ends: what keeps a server for others watches this.
             .stdin(Stdio::piped())

@@ -140,7 +140,12 @@ impl Exchange {
             return;
         };
         let sequence = flight.start(recipient, time_ns);
-        self.in_flight += u64::from(self.plan.goal != Goal::Sent);
+        if self.plan.goal == Goal::Sent {
+            // Nothing more comes of it, and the end is not to come before the last readings are taken.
+            self.last_event_ns = time_ns;
+        } else {
+            self.in_flight += 1;
+        }
         self.tally.counts.sent += 1;
         let stamp = Stamp {
             sender,
