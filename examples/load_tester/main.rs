@@ -32,6 +32,8 @@ mod frame;
 #[cfg(target_os = "linux")]
 mod gauges;
 #[cfg(target_os = "linux")]
+mod listening;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod protocol;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use crate::clock::SECOND;
 use crate::error::LoadError;
+use crate::listening::listeners;
 
 /// Clock ticks of `/proc/PID/stat` a second: Linux shows 100 to programs on every machine it runs on today.
 const TICKS_PER_SECOND: u64 = 100;
@@ -104,45 +105,8 @@ fn field(status: &str, key: &str) -> u64 {
 
 /// The process that listens on `address`; `None` if it cannot be told (it is another user's, say).
 pub(crate) fn find_listener(address: SocketAddr) -> Option<u32> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let inodes: Vec<String> = tables
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listening_inodes(&table, address.port()))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
     let own = std::process::id();
-    fs::read_dir("/proc")
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .find(|pid| {
-            *pid != own
-                && fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|descriptors| {
-                    descriptors.filter_map(Result::ok).any(|descriptor| {
-                        fs::read_link(descriptor.path())
-                            .is_ok_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
-                    })
-                })
-        })
-}
-
-/// Inodes of the sockets in `/proc/net/tcp` that listen on `port`.
-fn listening_inodes(table: &str, port: u16) -> Vec<u64> {
-    const LISTEN: &str = "0A";
-    let ends_with = format!(":{port:04X}");
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let listens = fields.get(1)?.ends_with(&ends_with) && *fields.get(3)? == LISTEN;
-            if listens {
-                fields.get(9)?.parse().ok()
-            } else {
-                None
-            }
-        })
-        .collect()
+    listeners(address.port()).into_iter().find(|pid| *pid != own)
 }
 
 #[cfg(test)]
@@ -172,15 +136,6 @@ mod tests {
         assert_eq!(kilobytes(status, "VmRSS:"), 2048 * 1024);
         assert_eq!(field(status, "Threads:"), 3);
         assert_eq!(field(status, "Nothing:"), 0);
-    }
-
-    #[test]
-    fn only_listening_sockets_of_the_port_are_found() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             0: 0100007F:1F98 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1\n\
-             1: 0100007F:1F98 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 222 1\n\
-             2: 0100007F:1F99 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 333 1\n";
-        assert_eq!(listening_inodes(table, 0x1F98), [111]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A program as a process of this run: on a port and in a folder of its own, nothing of which is left.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
+
+use crate::local::free_port;
 
 /// RabbitMQ takes half a minute on a machine that has nothing else to do.
 const START_TIME_MAX: Duration = Duration::from_secs(180);
@@ -159,16 +160,6 @@ fn run<P: Program>(program: P, folder: &Path, port: u16) -> Result<Child> {
     command
         .spawn()
         .with_context(|| format!("cannot start {}", program.name()))
-}
-
-/// Free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(local(0))?.local_addr()?.port())
-}
-
-/// A port of this machine's own address.
-pub(crate) fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! A server that lives through several loads, to see what they leave behind.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::local;
 use crate::steps::workspace_root;
 
 use super::load::SERVER_CORE;
 use super::process::{Memory, memory_of};
 
 const STOP_TIME_MAX: Duration = Duration::from_secs(40);
-const METRICS_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A Linker node; stopped when dropped, and when this program ends in whatever way.
 pub(crate) struct Server {
@@ -88,28 +87,18 @@ impl Server {
         }
     }
 
-    /// A counter or gauge, with its labels as they are written.
+    /// A counter or gauge, over all labels that contain `label`.
     ///
     /// # Errors
     /// The node does not answer.
-    pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+    pub(crate) fn metric(&self, name: &str, label: &str) -> Result<f64> {
         let address = self
             .admin
             .parse()
             .context("the node has no address for operators")?;
-        let mut stream = TcpStream::connect_timeout(&address, METRICS_TIME_MAX)?;
-        stream.set_read_timeout(Some(METRICS_TIME_MAX))?;
-        write!(stream, "GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.admin)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(metric_of(&answer, name).unwrap_or(0.0))
+        let (_, text) = local::get(address, "/metrics")?;
+        Ok(local::metric(&text, name, label))
     }
-}
-
-/// What was never counted is not in the text.
-fn metric_of(text: &str, name: &str) -> Option<f64> {
-    let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
-    values.find_map(|value| value.trim().parse().ok())
 }
 
 impl Drop for Server {
@@ -154,13 +143,5 @@ mod tests {
             .err()
             .map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("before it was ready")));
-    }
-
-    #[test]
-    fn a_metric_is_found_with_its_labels() {
-        let text = "HTTP/1.0 200 OK\r\n\r\n# TYPE a counter\na{x=\"1\"} 3\na{x=\"2\"} 4.5\nab 7\n";
-        assert_eq!(metric_of(text, "a{x=\"2\"}"), Some(4.5));
-        assert_eq!(metric_of(text, "ab"), Some(7.0));
-        assert_eq!(metric_of(text, "b"), None);
     }
 }

@@ -1,39 +1,19 @@
-//! Short questions to nodes (HTTP) and Redis.
+//! What Redis has done, and where services are.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::local::connect;
+
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Status and body of a `GET`.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    let mut stream = connect(address)?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("not HTTP")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok((status.context("not HTTP")?, body.to_owned()))
-}
-
-/// The metric of this name in Prometheus' text, over all labels that contain `label`.
-pub(super) fn metric(text: &str, name: &str, label: &str) -> f64 {
-    let value = |line: &str| -> Option<f64> {
-        let rest = line.strip_prefix(name)?;
-        let (labels, value) = rest.rsplit_once(' ')?;
-        let whole = labels.is_empty() || labels.starts_with('{');
-        (whole && labels.contains(label)).then(|| value.parse().ok())?
-    };
-    text.lines().filter_map(value).sum()
-}
 
 /// How often Redis has carried out each command.
 pub(super) fn redis_calls(address: SocketAddr) -> Result<BTreeMap<String, u64>> {
-    let mut stream = connect(address)?;
+    let mut stream = connect(address, TIMEOUT)?;
     stream.write_all(b"INFO commandstats\r\n")?;
     let mut answer = Vec::new();
     let mut part = [0; 8192];
@@ -63,13 +43,6 @@ fn calls_in(text: &str) -> BTreeMap<String, u64> {
     text.lines().filter_map(calls).collect()
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    Ok(stream)
-}
-
 /// The address in a url like `redis://127.0.0.1:6379`, or with a path behind.
 pub(super) fn address_in(url: &str) -> Result<SocketAddr> {
     let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
@@ -81,16 +54,6 @@ pub(super) fn address_in(url: &str) -> Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metrics_are_summed_over_the_labels_asked_for() {
-        let text = "# TYPE linker_x counter\nlinker_x{outcome=\"stored\"} 3\nlinker_x{outcome=\"dropped\"} 4\n\
-                    linker_x_more 100\nlinker_y 1.5\n";
-        assert_eq!(metric(text, "linker_x", ""), 7.0);
-        assert_eq!(metric(text, "linker_x", "stored"), 3.0);
-        assert_eq!(metric(text, "linker_y", ""), 1.5);
-        assert_eq!(metric(text, "linker_z", ""), 0.0);
-    }
 
     #[test]
     fn calls_are_read_from_what_redis_says() {

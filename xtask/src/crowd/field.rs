@@ -9,12 +9,14 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::asking::{address_in, metric};
-use super::machine::{Memory, listener};
+use super::asking::address_in;
+use super::machine::Memory;
 use super::node::{Domain, Node, Urls, free_ports};
 use super::options::Options;
 use super::part::{Part, Totals, USERS_MAX, Whole};
 use super::programs::Programs;
+use crate::local::metric;
+use crate::processes::listener;
 use crate::services::{self, Search, Service, Services};
 
 /// Files that a node opens besides its sessions, generously.
@@ -63,7 +65,9 @@ impl Field {
         let mut service_pids = Vec::new();
         for service in Service::ALL {
             let port = address_in(services.url(service)?)?.port();
-            service_pids.push((service, listener(port)?));
+            let pid = listener(port);
+            let pid = pid.with_context(|| format!("no process of one's own listens on port {port}"))?;
+            service_pids.push((service, pid));
         }
         let folder = tempfile::Builder::new().prefix("linker-crowd-").tempdir()?;
         let domain = Domain {

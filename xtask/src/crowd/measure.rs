@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::asking::{address_in, metric, redis_calls};
+use super::asking::{address_in, redis_calls};
 use super::field::Field;
 use super::latencies::Latencies;
-use super::machine::{Memory, cpu_of, share_of_memory, tree};
+use super::machine::{Memory, cpu_of, share_of_memory};
 use super::node::Node;
 use super::part::{Part, Totals};
+use crate::local::metric;
+use crate::processes::{self, tree};
 use crate::services::Service;
 
 /// What is read of the nodes' metrics.
@@ -32,7 +34,7 @@ impl Used {
         used.note("nodes", field.nodes.iter().filter_map(Node::pid));
         used.note("testers", field.parts.iter().map(Part::pid));
         for (service, pid) in field.service_pids() {
-            used.note(service.name(), tree(*pid));
+            used.note(service.name(), tree(&processes::all(), *pid));
         }
         Ok(used)
     }
@@ -218,7 +220,7 @@ impl MemoryUse {
             ("testers", shares(field.parts.iter().map(Part::pid).collect())),
         ]);
         for (service, pid) in field.service_pids() {
-            of.insert(service.name(), shares(tree(*pid)));
+            of.insert(service.name(), shares(tree(&processes::all(), *pid)));
         }
         let Memory { available, slab } = Memory::read()?;
         Ok(Self { available, slab, of })

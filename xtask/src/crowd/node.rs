@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::asking::get;
+use crate::local::get;
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Below what the kernel gives to outgoing connections, of which there are many.

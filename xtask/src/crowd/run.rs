@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::asking::metric;
 use super::field::Field;
 use super::measure::{MemoryUse, Phase, Reading};
 use super::options::Options;
 use super::outcome::Outcome;
 use super::store;
+use crate::local::metric;
 use crate::steps::announce;
 
 /// Logins a second below which waiting for them is given up.

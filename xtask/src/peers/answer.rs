@@ -1,10 +1,12 @@
 //! Whether a peer takes WebSocket connections.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::local::connect;
 
 /// A server on this machine answers within this, or is not ready.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -15,10 +17,7 @@ const HEAD_LEN_MAX: usize = 16 * 1024;
 /// # Errors
 /// Nobody is there, or it does not upgrade.
 pub(super) fn upgrades(address: SocketAddr, path: &str, subprotocol: Option<&str>) -> Result<()> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    upgrade(stream, address, path, subprotocol)
+    upgrade(connect(address, TIMEOUT)?, address, path, subprotocol)
 }
 
 fn upgrade(
@@ -52,7 +51,7 @@ mod tests {
     use std::io::{self, Cursor};
 
     use super::*;
-    use crate::private::local;
+    use crate::local::local;
 
     /// Says its part whatever it hears.
     struct Says(Cursor<&'static [u8]>);

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::private::{Program, local};
+use crate::local::local;
+use crate::private::Program;
 use crate::programs;
 
 use super::{Peer, answer, ejabberd, prepare, socketio};

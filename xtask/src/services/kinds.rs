@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::debian::is_root;
-use crate::private::{Private, Program, free_port, local};
+use crate::local::{free_port, local};
+use crate::private::{Private, Program};
 use crate::steps::output_of;
 
 use super::{ERL_EPMD_PORT, Service, probe, programs};

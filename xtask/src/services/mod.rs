@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 
 use crate::keeper::Keeper;
-use crate::private::local;
+use crate::local::local;
 use crate::steps::announce;
 
 use self::choice::{Seen, Source};

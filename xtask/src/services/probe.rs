@@ -1,10 +1,12 @@
 //! Whether a port has the service that one expects there: by speaking its protocol, since anything may listen anywhere.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::local::connect;
 
 /// A service on this machine answers within this, or is not there.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -12,13 +14,6 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// No login takes more steps.
 const STEPS_MAX: usize = 200;
-
-fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    Ok(stream)
-}
 
 /// Whether anything at all listens.
 pub(super) fn listens(address: SocketAddr) -> bool {

@@ -103,9 +103,10 @@ fn twice(bench: &Bench, name: &str, feature: &str) -> Result<Sample> {
     let (before, _) = server.await_memory(0, REST)?;
     let rate = ((carried * 2.0) as u64).max(1).to_string();
     let dropped = || {
-        server.metric(&format!(
-            "linker_messages_total{{feature=\"{name}\",outcome=\"dropped\"}}"
-        ))
+        server.metric(
+            "linker_messages_total",
+            &format!("feature=\"{name}\",outcome=\"dropped\""),
+        )
     };
     let dropped_before = dropped()?;
     let mut sample = bench.take(&on(&server, twice_load(bench, name, feature, &rate)))?;
