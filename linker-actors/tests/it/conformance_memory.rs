@@ -57,6 +57,7 @@ mod shared_presence {
 
     #[tokio::test]
     async fn a_node_that_does_not_beat_for_the_timeout_is_dead() {
+        use crate::wait::{WAIT, eventually};
         use linker_core::testkit::sample::{node_record, session, user};
         use std::time::{Duration, Instant};
 
@@ -69,13 +70,11 @@ mod shared_presence {
             .register(vec![session(1, 1, 1)])
             .await
             .expect("registered");
-        loop {
+        eventually("the node is dead", WAIT, async || {
             let found = presence.lookup(vec![user(1)]).await.expect("looked up");
-            if found[0].is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            found[0].is_empty().then_some(())
+        })
+        .await;
         assert!(joined.elapsed() >= timeout, "not before");
         assert_eq!(presence.sweep(10).await, Ok(vec![user(1)]));
     }

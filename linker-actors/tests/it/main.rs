@@ -43,3 +43,5 @@ mod sqlite_model;
 mod sqlite_open;
 #[cfg(feature = "hosted")]
 mod transports;
+#[path = "../../../linker-server/tests/it/harness/wait.rs"]
+mod wait;

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use linker_actors::Event;
 use serde_json::json;
 
 use super::{Domain, Member};
-use crate::harness::{Client, MASTER, Raw, fetch, message_ack, referenced, references};
+use crate::harness::{Client, MASTER, Raw, WAIT, fetch, message_ack, referenced, references, user};
 
 /// Ends a node's threads and cuts its bus at once: nothing is drained, nobody is told.
 async fn kill(member: Member) {
@@ -87,6 +88,7 @@ async fn guests_of_a_dead_node_are_inherited_and_proven_once() {
     let (a, b) = domain.two().await;
     let mut careful = Client::login_with(&b, "ANZ-2", json!({"ack": "client"})).await;
     let mut sender = Client::login_with(&a, "ANZ-1", json!({"accepted": true})).await;
+    let _elsewhere = Client::login(&a, "ANZ-9").await;
     for n in 0..30 {
         sender.send(referenced("ANZ-2", n, &format!("r{n}")));
     }
@@ -97,11 +99,15 @@ async fn guests_of_a_dead_node_are_inherited_and_proven_once() {
     for reference in references(30) {
         sender.expect_for("MESSAGE_ACCEPTED", &reference).await;
     }
+    let mut events = b.handle.subscribe();
     kill(a).await;
     let mut sender = Client::login(&b, "ANZ-1").await;
     domain.await_missing(&b, "ANZ-2", 0).await;
-    // Once it is seen that the node is dead.
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    // Routers are told that a node is dead before what it left in the registry is removed, and that before anybody hears of its users.
+    let seen_dead = async { while events.next().await != Some(Event::UserDisconnected(user("ANZ-9"))) {} };
+    tokio::time::timeout(WAIT, seen_dead)
+        .await
+        .expect("it is seen that the node is dead");
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     careful.send(message_ack(&ids));
     for reference in references(30) {

@@ -14,8 +14,6 @@ mod process;
 #[path = "../../../../linker-server/tests/it/harness/raw.rs"]
 mod raw;
 mod transport;
-#[path = "../../../../linker-server/tests/it/harness/wait.rs"]
-mod wait;
 
 pub(crate) use client::{Client, Frame};
 pub(crate) use frames::{
@@ -26,4 +24,5 @@ pub(crate) use node::{MASTER, Node, NodeSpec, app_id_of, apps, user};
 pub(crate) use process::{in_a_process_of_its_own, peak_resident_kib};
 pub(crate) use raw::{Dial, Raw, Received, Wire, upgrade_status};
 pub(crate) use transport::{Server, Transport};
-pub(crate) use wait::{WAIT, eventually};
+
+pub(crate) use crate::wait::{WAIT, eventually};

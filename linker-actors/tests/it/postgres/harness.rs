@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use linker_actors::adapter::postgres::{PostgresOptions, PostgresStore};
 use linker_core::envelope::Envelope;
@@ -15,6 +15,8 @@ use linker_core::testkit::sample::EPOCH_MS;
 use super::database::Database;
 
 pub(super) const STORED: InsertOutcome = InsertOutcome::Stored;
+/// Longest that a test waits for what must happen.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const WINDOW_MS: u64 = 300_000;
 
 /// A store in a database that goes with it.
@@ -97,16 +99,4 @@ pub(super) async fn waiting(store: &PostgresStore, user: UserId) -> Vec<MessageI
 pub(super) async fn count(store: &PostgresStore, user: UserId) -> u64 {
     let request = CountRequest { user, except: vec![] };
     store.count(vec![request]).await.expect("a count")[0]
-}
-
-/// Does `attempt` until it succeeds.
-pub(super) async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(30) {
-        if let Some(done) = attempt().await {
-            return done;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never came to be");
 }

@@ -6,13 +6,14 @@ use linker_actors::adapter::postgres::{PostgresOpenError, PostgresOptions, Postg
 use linker_core::port::{Store, StoreError};
 use linker_core::testkit::sample::{message, message_id, user};
 
-use super::harness::{STORED, batch, eventually, waiting};
+use super::harness::{PATIENCE, STORED, batch, waiting};
 use super::server::{SECRET, Server};
+use crate::wait::eventually;
 
 /// Starts it, and waits until a store can be opened.
 async fn opened(server: &mut Server) -> PostgresStore {
     server.start();
-    eventually(async || {
+    eventually("the server can be opened", PATIENCE, async || {
         if server.has_ended() {
             server.start();
         }
@@ -60,8 +61,10 @@ async fn a_killed_server_loses_nothing_that_was_answered() {
             }
         });
         // In the middle of it.
-        eventually(async || (waiting(&store, user(2)).await.len() > answered.len() + 200).then_some(()))
-            .await;
+        eventually("much is written", PATIENCE, async || {
+            (waiting(&store, user(2)).await.len() > answered.len() + 200).then_some(())
+        })
+        .await;
         server.kill();
         let (failed, error) = written.await.expect("no panic");
         assert!(matches!(error, StoreError::Away(_) | StoreError::Uncertain(_)));
@@ -71,7 +74,7 @@ async fn a_killed_server_loses_nothing_that_was_answered() {
         let envelopes: Vec<_> = (failed..failed + 20)
             .map(|n| message(n, user(1), user(2)))
             .collect();
-        eventually(async || {
+        eventually("the batch is answered", PATIENCE, async || {
             if server.has_ended() {
                 server.start();
             }

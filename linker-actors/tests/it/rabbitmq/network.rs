@@ -11,6 +11,8 @@ use linker_core::testkit::sample::node;
 
 use super::fixture::{Node, bus_at, by_way_of, host_of, is_away, shared_broker, unique_domain};
 use crate::proxy::Proxy;
+#[cfg(all(target_os = "linux", feature = "hosted"))]
+use crate::wait::eventually;
 
 /// A node behind a proxy, and one beside it.
 async fn two_nodes(heartbeat: Duration) -> (Proxy, Node, Node) {
@@ -212,11 +214,10 @@ async fn attempts_given_up_leave_no_thread_behind() {
     node_behind.bus.close().await;
     bus.close().await;
     assert!(opening.await.expect("it does not panic").is_err());
-    let began = Instant::now();
-    while threads("lapin-io-loop") > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "their threads stay");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("their threads end", Duration::from_secs(30), async || {
+        (threads("lapin-io-loop") == 0).then_some(())
+    })
+    .await;
 }
 
 #[cfg(all(target_os = "linux", feature = "hosted"))]

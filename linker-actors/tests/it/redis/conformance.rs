@@ -76,11 +76,13 @@ mod one_slot {
     /// A cluster takes a moment until it finds itself complete.
     async fn ready(domain: &Domain) {
         let presence = domain.open().await;
-        let since = std::time::Instant::now();
         let user = linker_core::testkit::sample::user(1);
-        while let Err(error) = linker_core::port::Presence::lookup(&presence, vec![user]).await {
-            assert!(since.elapsed() < super::super::harness::PATIENCE, "{error}");
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let patience = super::super::harness::PATIENCE;
+        crate::wait::eventually("the cluster answers", patience, async || {
+            linker_core::port::Presence::lookup(&presence, vec![user])
+                .await
+                .ok()
+        })
+        .await;
     }
 }

@@ -11,6 +11,7 @@ use linker_core::port::{Presence, PresenceError, PresenceWatcher, SessionRef};
 use linker_core::testkit::sample::{node, node_record, session, user};
 
 use super::harness::{Domain, PATIENCE, PrivateRedis, new_domain, options, raw, shared_url};
+use crate::wait::eventually;
 
 /// Counts what it is told.
 #[derive(Default)]
@@ -32,11 +33,7 @@ impl PresenceWatcher for Counter {
 }
 
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let since = Instant::now();
-    while !holds().await {
-        assert!(since.elapsed() < PATIENCE, "not reached: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(what, PATIENCE, async || holds().await.then_some(())).await;
 }
 
 fn sessions(count: u64) -> Vec<SessionRef> {
@@ -59,16 +56,15 @@ async fn a_killed_and_empty_redis_is_filled_again() {
     })
     .await;
     redis.run();
-    let since = Instant::now();
-    let rejoined = loop {
+    let rejoined = eventually("it is there again", PATIENCE, async || {
         match presence.beat(node_record(1)).await {
-            Ok(cluster) => break cluster.rejoined,
-            Err(PresenceError::Away(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Ok(cluster) => Some(cluster.rejoined),
+            Err(PresenceError::Away(_)) => None,
             Err(error) => panic!("{error}"),
         }
-    };
+    })
+    .await;
     assert!(rejoined);
-    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
     let done = presence
         .reconcile(node(1), own.clone())
         .await

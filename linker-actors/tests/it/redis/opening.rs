@@ -8,6 +8,7 @@ use linker_core::port::{Presence, PresenceError};
 use linker_core::testkit::sample::user;
 
 use super::harness::{PATIENCE, PrivateRedis, new_domain, options, raw};
+use crate::wait::eventually;
 
 async fn refusal(url: &str) -> String {
     match RedisPresence::open(url, options(&new_domain())).await {
@@ -133,10 +134,6 @@ async fn a_redis_that_comes_later_is_found() {
     assert!(reason.contains("refused"), "{reason}");
     assert!(matches!(presence.probe().await, Err(PresenceError::Away(_))));
     redis.run();
-    let since = Instant::now();
-    while presence.probe().await.is_err() {
-        assert!(since.elapsed() < PATIENCE, "not found");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("it is found", PATIENCE, async || presence.probe().await.ok()).await;
     assert_eq!(presence.lookup(vec![user(1)]).await, Ok(vec![vec![]]));
 }

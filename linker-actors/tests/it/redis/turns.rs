@@ -6,14 +6,16 @@ use linker_core::port::{Presence, TURN_ASK_TIME, TURN_TIME, Turn};
 use linker_core::testkit::sample::{node, user};
 
 use super::harness::{Domain, PATIENCE, shared_url};
+use crate::wait::eventually;
 
 /// Asks until it is this node's turn; answers how long that took.
 async fn begin(presence: &impl Presence, by: u64) -> Duration {
     let since = Instant::now();
-    while presence.begin_turn(user(1), node(by)).await == Ok(Turn::Theirs) {
-        assert!(since.elapsed() < PATIENCE, "never its turn");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("it is its turn", PATIENCE, async || {
+        let turn = presence.begin_turn(user(1), node(by)).await;
+        (turn != Ok(Turn::Theirs)).then_some(())
+    })
+    .await;
     since.elapsed()
 }
 

@@ -3,7 +3,8 @@
 use linker_actors::adapter::rabbitmq::{IngressOptions, RabbitIngress};
 use linker_core::port::{BusError, Ingress, LinkError, LinkWay};
 
-use super::fixture::{Domain, Node, eventually, text_of};
+use super::fixture::{Domain, Node, PATIENCE, text_of};
+use crate::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unsigned_payloads_are_bounded_and_each_receipt_makes_room() {
@@ -57,8 +58,8 @@ async fn a_full_queue_refuses_and_takes_again_when_it_has_room() {
     node.close().await;
     let mut other = domain_node_of(&domain).await;
     other.sign(taken + 1).await;
-    eventually("there is room", || async {
-        way.send(LinkWay::Reliable(0), "again").await.is_ok()
+    eventually("there is room", PATIENCE, async || {
+        way.send(LinkWay::Reliable(0), "again").await.ok()
     })
     .await;
     assert_eq!(other.sign(1).await, ["again"]);

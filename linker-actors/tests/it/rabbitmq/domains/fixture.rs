@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -302,13 +302,4 @@ pub(crate) fn is_down(answer: &Result<(), LinkError>) -> bool {
 
 pub(crate) async fn patiently<T>(waiting: impl Future<Output = T>) -> T {
     timeout(PATIENCE, waiting).await.expect("it takes too long")
-}
-
-/// Tries again until it holds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < PATIENCE, "not yet: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

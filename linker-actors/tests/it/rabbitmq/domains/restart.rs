@@ -2,8 +2,9 @@
 
 use linker_core::port::LinkWay;
 
-use super::fixture::{Domain, Node, eventually, is_down};
+use super::fixture::{Domain, Node, PATIENCE, is_down};
 use crate::rabbitmq::broker::Broker;
+use crate::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_with_few_rights_outlasts_what_happens_to_the_broker() {
@@ -79,10 +80,8 @@ async fn a_link_with_few_rights_outlasts_what_happens_to_the_broker() {
     broker.control(&["set_vm_memory_high_watermark", "0.8"]).await;
     way.up().await;
     other.up().await;
-    eventually("it goes on", || async {
-        way.send(LinkWay::Reliable(0), "after it was blocked")
-            .await
-            .is_ok()
+    eventually("it goes on", PATIENCE, async || {
+        way.send(LinkWay::Reliable(0), "after it was blocked").await.ok()
     })
     .await;
     while node.sign_any().await != "after it was blocked" {}
