@@ -27,12 +27,7 @@ fn a_row_taken_over_that_a_guest_has_proven_is_finished_and_not_sent_again() {
     world.now += Duration::from_secs(30);
     world.step(|custody, cx| custody.on_node_gone(&PEER, cx));
     assert_eq!(world.finished(), []);
-    let row = StoredRow {
-        seq: 1,
-        envelope: envelope(1),
-        reason: WaitReason::Fault,
-    };
-    world.step(|custody, cx| custody.adopt_rows(vec![row], cx));
+    world.step(|custody, cx| custody.adopt_rows(vec![row(1)], cx));
     assert!(world.targets.taken.borrow().is_empty());
     assert_eq!(world.finished(), [id(1)]);
 }
@@ -41,13 +36,7 @@ fn a_row_taken_over_that_a_guest_has_proven_is_finished_and_not_sent_again() {
 fn a_guest_that_a_session_has_proven_from_the_store_is_proven() {
     let mut world = World::new();
     world.targets.here.borrow_mut().push(1);
-    let row = StoredRow {
-        seq: 1,
-        envelope: envelope(1),
-        reason: WaitReason::Fault,
-    };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
-    let ticket = adopted.deliveries[0].ticket.unwrap();
+    let ticket = world.fetch(1).unwrap();
     world.step(|custody, cx| custody.on_proven(ticket, cx));
     world.guest(1, THEIRS);
     assert_eq!(world.told(), [NodeWord::Proven(THEIRS, id(1))]);
@@ -101,13 +90,7 @@ fn what_a_fault_kept_in_memory_is_not_sent_beside_the_session_that_got_it_from_t
         "its row says that its recipient is absent, so it is kept here"
     );
     world.targets.here.borrow_mut().push(1);
-    let row = StoredRow {
-        seq: 1,
-        envelope: envelope(1),
-        reason: WaitReason::Fault,
-    };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
-    assert_eq!(adopted.deliveries.len(), 1);
+    assert!(world.fetch(1).is_some());
     world.targets.unknown.set(false);
     world.wait(Duration::from_secs(2));
     assert!(world.targets.taken.borrow().is_empty(), "it has it already");
@@ -196,17 +179,10 @@ fn a_guest_sent_away_leaves_the_claim_to_the_session_that_got_it_from_the_store(
     let [NodeWord::Behind { guest, .. }] = told[..] else {
         panic!("{told:?}");
     };
-    let row = || StoredRow {
-        seq: 1,
-        envelope: envelope(1),
-        reason: WaitReason::Fault,
-    };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row()], &1, false, &[], cx));
-    assert_eq!(adopted.deliveries.len(), 1);
+    assert!(world.fetch(1).is_some());
     world.word(NodeWord::Dismiss(guest));
     assert_eq!(world.told().last(), Some(&NodeWord::NotHere(THEIRS)));
-    let again = world.step(|custody, cx| custody.adopt(vec![row()], &1, false, &[], cx));
-    assert!(again.deliveries.is_empty(), "it has it already");
+    assert_eq!(world.fetch(1), None, "it has it already");
 }
 
 #[test]

@@ -124,6 +124,15 @@ fn envelope(number: u64) -> Arc<Envelope> {
     })
 }
 
+/// The message's row, which waits for a fault to end.
+fn row(number: u64) -> StoredRow {
+    StoredRow {
+        seq: 1,
+        envelope: envelope(number),
+        reason: WaitReason::Fault,
+    }
+}
+
 struct World {
     shared: Arc<CustodyShared>,
     custody: Custody<Target>,
@@ -174,12 +183,26 @@ impl World {
     }
 
     fn send(&mut self, number: u64) {
+        self.submit(Arc::unwrap_or_clone(envelope(number)), number);
+    }
+
+    /// From call `call`, which wants to hear that it is safe.
+    fn submit(&mut self, envelope: Envelope, call: u64) {
         let submission = Submission {
-            envelope: Arc::unwrap_or_clone(envelope(number)),
-            origin: Origin::Call(number),
+            envelope,
+            origin: Origin::Call(call),
             accepted: true,
         };
         self.step(|custody, cx| custody.submit(submission, cx));
+    }
+
+    /// Session 1 finds the message in the store, waiting for a fault to end. Answers under which ticket it has it, if it got it.
+    fn fetch(&mut self, number: u64) -> Option<Ticket> {
+        let adopted = self.step(|custody, cx| custody.adopt(vec![row(number)], &1, false, &[], cx));
+        adopted
+            .deliveries
+            .first()
+            .map(|delivery| delivery.ticket.unwrap())
     }
 
     fn wait(&mut self, time: Duration) {

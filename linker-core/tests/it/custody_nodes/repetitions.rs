@@ -7,14 +7,7 @@ fn of_two_that_wait_for_each_other_on_two_nodes_the_older_waits_no_longer() {
     let mut world = World::new();
     world.targets.elsewhere.borrow_mut().push(PEER);
     // The same reference, sent here as 5 and there as 1.
-    let mut newer = Arc::unwrap_or_clone(envelope(1));
-    newer.id = id(5);
-    let submission = Submission {
-        envelope: newer,
-        origin: Origin::Call(1),
-        accepted: true,
-    };
-    world.step(|custody, cx| custody.submit(submission, cx));
+    world.submit(again(1, 5), 1);
     world.guest(1, THEIRS);
     assert_eq!(world.told(), [], "it waits for word of the first");
     world.word(NodeWord::Ask(THEIRS, id(1)));
@@ -25,22 +18,9 @@ fn of_two_that_wait_for_each_other_on_two_nodes_the_older_waits_no_longer() {
 fn what_was_fetched_here_is_recognised_when_its_sender_sends_it_here_again() {
     let mut world = World::new();
     world.targets.here.borrow_mut().push(1);
-    let row = StoredRow {
-        seq: 1,
-        envelope: envelope(1),
-        reason: WaitReason::Fault,
-    };
-    let adopted = world.step(|custody, cx| custody.adopt(vec![row], &1, false, &[], cx));
-    let ticket = adopted.deliveries[0].ticket.unwrap();
+    let ticket = world.fetch(1).unwrap();
     world.step(|custody, cx| custody.on_proven(ticket, cx));
-    let mut again = Arc::unwrap_or_clone(envelope(1));
-    again.id = id(2);
-    let submission = Submission {
-        envelope: again,
-        origin: Origin::Call(1),
-        accepted: true,
-    };
-    world.step(|custody, cx| custody.submit(submission, cx));
+    world.submit(again(1, 2), 1);
     assert!(world.targets.taken.borrow().is_empty());
 }
 
@@ -57,12 +37,7 @@ impl World {
         self.send(1);
         self.store_all();
         self.effects.clear();
-        let submission = Submission {
-            envelope: again(1, 2),
-            origin: Origin::Call(2),
-            accepted: true,
-        };
-        self.step(|custody, cx| custody.submit(submission, cx));
+        self.submit(again(1, 2), 2);
         match self.effects.pop() {
             Some(CustodyEffect::Insert {
                 ticket,
@@ -103,12 +78,7 @@ fn a_repetition_of_what_another_node_has_moved_on_is_confirmed_again() {
     world.store_all();
     world.effects.clear();
     world.targets.here.borrow_mut().push(1);
-    let submission = Submission {
-        envelope: again(1, 3),
-        origin: Origin::Call(3),
-        accepted: true,
-    };
-    world.step(|custody, cx| custody.submit(submission, cx));
+    world.submit(again(1, 3), 3);
     assert_eq!(world.settlements(), [Settlement::Delivered]);
     assert_eq!(world.confirmations(), 1);
     assert!(world.targets.taken.borrow().is_empty());
