@@ -1,11 +1,14 @@
 //! The session's states and what moves it between them.
 
+mod admission;
+mod feeding;
+
 use std::time::Duration;
 
 use super::config::SessionConfig;
 use super::context::{FrameContext, SessionContext};
 use super::effect::{CallResult, SessionEffect};
-use super::login::{self, Candidate, LoggedIn, Refusal};
+use super::login::{Candidate, LoggedIn};
 use super::proof::ProofWindow;
 use super::pump::Pump;
 use super::rate::{TokenBucket, Verdict};
@@ -17,7 +20,6 @@ use crate::envelope::Feature;
 use crate::frame::{AuthRequest, ClientFrame, ServerFrame};
 use crate::id::UserId;
 use crate::limit::{HANDLER_CALLS_MAX, TOKEN_LEEWAY_S};
-use crate::port::{AuthError, Login};
 
 /// How long after its close frame a connection is kept for the pongs and the close frame still on their way.
 const CLOSE_LINGER: Duration = Duration::from_secs(1);
@@ -193,134 +195,6 @@ impl Session {
         Ok(())
     }
 
-    fn on_login(&mut self, request: &AuthRequest<'_>, cx: &mut SessionContext<'_>) {
-        match login::check(request, cx.directory) {
-            Ok(candidate) => {
-                let credentials = login::credentials(request, candidate.user);
-                cx.effects
-                    .push(SessionEffect::Authenticate(candidate.app.clone(), credentials));
-                self.phase = Phase::Checking(Box::new(candidate));
-            }
-            Err(refusal) => self.refuse(&request.app_id, &request.user_id, refusal, cx),
-        }
-    }
-
-    fn on_renewal(
-        &mut self,
-        request: &AuthRequest<'_>,
-        cx: &mut SessionContext<'_>,
-    ) -> Result<(), FrameError> {
-        let already = || {
-            FrameError::new(
-                ErrorCode::AlreadyAuthenticated,
-                "this connection is logged in already",
-            )
-        };
-        let login = self.login.as_mut().ok_or_else(already)?;
-        let same = request.app_id == login.app.app_id && request.user_id.parse() == Ok(login.user);
-        if !same || login.expires_at_s.is_none() || login.renewing || request.token.is_none() {
-            return Err(already());
-        }
-        login.renewing = true;
-        cx.effects.push(SessionEffect::Authenticate(
-            login.app.clone(),
-            login::credentials(request, login.user),
-        ));
-        Ok(())
-    }
-
-    fn refuse(&mut self, app_id: &str, user_id: &str, refusal: Refusal, cx: &mut SessionContext<'_>) {
-        cx.effects.push(SessionEffect::Login(Some(refusal.error.code)));
-        let reply = login::reply(app_id, user_id, Some(refusal), None);
-        cx.effects
-            .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
-        self.close(CloseCode::LoginRefused, cx);
-    }
-
-    /// The app's authenticator has answered.
-    pub fn on_authenticated(&mut self, result: Result<Login, AuthError>, cx: &mut SessionContext<'_>) {
-        if matches!(self.phase, Phase::Open) {
-            self.on_renewed(result, cx);
-            return;
-        }
-        let Phase::Checking(_) = self.phase else {
-            return;
-        };
-        let Phase::Checking(candidate) = std::mem::replace(&mut self.phase, Phase::Registering) else {
-            return;
-        };
-        let result = result.map_err(|error| FrameError::from(&error).into());
-        let result = result.and_then(|believed| {
-            login::check_again(&candidate, cx.directory)?;
-            Ok(believed)
-        });
-        match result {
-            Ok(believed) => {
-                let Candidate { app, user, options } = *candidate;
-                if options.client_ack {
-                    self.proof.use_client_acks();
-                }
-                if options.replay {
-                    self.pump.fall_behind(true, cx.now.elapsed);
-                }
-                let expires_at_s = believed.expires_at_s;
-                self.login = Some(Box::new(LoggedIn {
-                    app,
-                    user,
-                    options,
-                    expires_at_s,
-                    renewing: false,
-                }));
-                cx.effects.push(SessionEffect::Register {
-                    user,
-                    replay: options.replay,
-                });
-            }
-            Err(refusal) => {
-                self.refuse(&candidate.app.app_id, &candidate.user.to_string(), refusal, cx);
-            }
-        }
-    }
-
-    fn on_renewed(&mut self, result: Result<Login, AuthError>, cx: &mut SessionContext<'_>) {
-        let Some(login) = self.login.as_mut().filter(|login| login.renewing) else {
-            return;
-        };
-        login.renewing = false;
-        let refusal = match result {
-            Ok(believed) => {
-                login.expires_at_s = believed.expires_at_s;
-                None
-            }
-            Err(error) => Some(FrameError::from(&error).into()),
-        };
-        let reply = login::reply(&login.app.app_id, &login.user.to_string(), refusal, None);
-        cx.effects
-            .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
-    }
-
-    /// Presence knows the session now, and so many messages wait (`None`: the store cannot tell); or it could not be registered.
-    pub fn on_registered(&mut self, outcome: Result<Option<u64>, FrameError>, cx: &mut SessionContext<'_>) {
-        let (Phase::Registering, Some(login)) = (&self.phase, &self.login) else {
-            return;
-        };
-        let (app_id, user_id) = (login.app.app_id.clone(), login.user.to_string());
-        match outcome {
-            Ok(missing) => {
-                self.phase = Phase::Open;
-                cx.effects.push(SessionEffect::Login(None));
-                let reply = login::reply(&app_id, &user_id, None, missing);
-                cx.effects
-                    .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
-                if !self.pump.is_behind() {
-                    self.send_deferred(cx);
-                }
-                self.advance(cx);
-            }
-            Err(error) => self.refuse(&app_id, &user_id, error.into(), cx),
-        }
-    }
-
     /// A message for this user.
     pub fn on_delivery(&mut self, delivery: Delivery, cx: &mut SessionContext<'_>) {
         match self.phase {
@@ -388,87 +262,6 @@ impl Session {
         effects.push(SessionEffect::Free(freed));
         self.pump.proven();
         cx.backlog_bytes = cx.backlog_bytes.saturating_sub(freed);
-        self.advance(cx);
-    }
-
-    /// The routers have found that this session has fallen behind, and send it nothing more until it is live.
-    pub fn on_behind(&mut self, cx: &mut SessionContext<'_>) {
-        if self.is_open() && !self.pump.is_behind() {
-            self.pump.fall_behind(false, cx.now.elapsed);
-            // Also where only FAST messages were in the way there must be a pong to tell a slow client from a dead one.
-            if !self.proof.is_waiting() && matches!(self.phase, Phase::Open) {
-                self.ping(cx);
-            }
-        }
-        self.advance(cx);
-    }
-
-    /// Something for this session was stored: behind all that was before, or `anywhere` among what waits.
-    pub fn on_hint(&mut self, anywhere: bool, cx: &mut SessionContext<'_>) {
-        if matches!(self.phase, Phase::Open | Phase::Registering) {
-            if !self.pump.is_behind() {
-                self.pump.fall_behind(false, cx.now.elapsed);
-                cx.effects.push(SessionEffect::FallBehind);
-            }
-            self.pump.hint(anywhere);
-        }
-        self.advance(cx);
-    }
-
-    /// It is this session's turn to fetch.
-    pub fn on_fetch_granted(&mut self, cx: &mut SessionContext<'_>) {
-        self.pump.on_fetch_granted();
-        self.advance(cx);
-    }
-
-    /// The page asked for; `None` when the store could not be read.
-    pub fn on_page(&mut self, page: Option<SessionPage>, cx: &mut SessionContext<'_>) {
-        let Some(page) = page else {
-            self.pump.on_store_failed(cx.now.elapsed);
-            return;
-        };
-        let sent = page.deliveries.len();
-        for delivery in page.deliveries {
-            let delivery = match delivery.courtesy {
-                true => self.pump.take_deferred_one(&delivery.envelope.id),
-                false => Some(delivery),
-            };
-            let Some(delivery) = delivery else { continue };
-            if matches!(self.phase, Phase::Open) {
-                self.send(delivery, cx);
-            } else {
-                give_back(delivery, cx);
-            }
-        }
-        let now = cx.now.elapsed;
-        self.pump
-            .on_page(sent, page.last_seq, page.exhausted, now, cx.effects);
-        self.advance(cx);
-    }
-
-    /// How many messages wait after a fetch; `None` when the store could not tell.
-    pub fn on_count(&mut self, left: Option<u64>, cx: &mut SessionContext<'_>) {
-        match left {
-            None => self.pump.on_store_failed(cx.now.elapsed),
-            Some(left) => {
-                if self.pump.on_count(cx.effects) {
-                    cx.effects
-                        .push(SessionEffect::Send(ServerFrame::FetchComplete { left }));
-                }
-                self.advance(cx);
-            }
-        }
-    }
-
-    /// Whether [`SessionEffect::TryLive`] worked.
-    pub fn on_live(&mut self, live: bool, cx: &mut SessionContext<'_>) {
-        if self.pump.on_live(live, cx.now.elapsed) {
-            cx.effects
-                .push(SessionEffect::Send(ServerFrame::FetchComplete { left: 0 }));
-        }
-        if !self.pump.is_behind() {
-            self.send_deferred(cx);
-        }
         self.advance(cx);
     }
 
@@ -622,17 +415,6 @@ impl Session {
             self.advance(cx);
         }
         false
-    }
-
-    fn advance(&mut self, cx: &mut SessionContext<'_>) {
-        if matches!(self.phase, Phase::Open) {
-            self.pump.advance(
-                cx.now.elapsed,
-                cx.backlog_bytes,
-                cx.config.max_unproven_bytes,
-                cx.effects,
-            );
-        }
     }
 }
 
