@@ -1,5 +1,6 @@
 //! The stock Linker node: a thin launcher around linker-actors.
 
+mod allocator;
 mod cli;
 mod compose;
 mod config;

@@ -52,6 +52,9 @@ fn lock(config: &Config) -> Result<DataDir, Failure> {
 
 async fn serve(config: Config) -> Result<(), Failure> {
     let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::at_run_time)?;
+    if let Err(reason) = crate::allocator::return_memory() {
+        tracing::warn!(reason, "memory that is not used may be kept");
+    }
     let _locked = lock(&config)?;
     let (ws_listener, ws_address) = listen("server.bind", config.server.bind)?;
     let (admin_listener, admin_address) = listen("server.adminBind", config.server.admin_bind)?;
