@@ -2,6 +2,10 @@
 # A node in a small image that runs as nobody special. `docker build -t linker .`
 
 FROM rust:1.95.0-slim-bookworm AS build
+# The allocator is built with it.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /linker
 COPY . .
 # The caches make a second build short; the program is copied out of them, since they are not part of the image.
