@@ -223,7 +223,7 @@ fn plain() -> Envelope {
 }
 
 /// The envelopes of the golden file, by name.
-fn golden_envelope(name: &str) -> Envelope {
+pub(crate) fn golden_envelope(name: &str) -> Envelope {
     let plain = plain();
     let back = |kind, reference: &str, timestamp_ms| Envelope {
         kind,

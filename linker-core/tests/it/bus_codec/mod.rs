@@ -19,7 +19,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::envelope_codec::{envelope, kind, reference};
+use crate::envelope_codec::{envelope, golden_envelope, kind, reference};
 use crate::strategy::{any_domain_name, message_id, path, user_id};
 
 const VERSION_AT: usize = 4;
@@ -87,15 +87,7 @@ fn at(slot: u32) -> Ticket {
 fn plain() -> Envelope {
     Envelope {
         id: id(1),
-        kind: Kind::Message,
-        feature: Feature::Reliable,
-        from: "ANZ-123223".parse().unwrap(),
-        to: "ANZ-1232121".parse().unwrap(),
-        reference: Some("abc123".into()),
-        confirm: true,
-        timestamp_ms: 1_730_000_000_000,
-        content: Bytes::from_static(br#""some thing here to send""#),
-        trail: None,
+        ..golden_envelope("reliable_with_reference")
     }
 }
 
