@@ -1,8 +1,10 @@
 //! A turn of the loop: what is due happens, and what was collected goes out.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix::prelude::SendError;
+use actix::{Message, Recipient};
 use linker_core::clock::Now;
 
 use super::{NewId, Router};
@@ -16,6 +18,24 @@ use crate::store::StoreMail;
 const RETRY_AFTER: Duration = Duration::from_millis(2);
 /// How often messages that wait for a store that is away are offered to sessions again.
 const REOFFER_EVERY: Duration = Duration::from_secs(1);
+
+/// The way to an actor, made when it is first `wanted` and the actor is there.
+fn outlet<'a, M>(
+    known: &'a mut Option<Outlet<M>>,
+    wanted: bool,
+    actor: &'static str,
+    recipient: &OnceLock<Recipient<M>>,
+) -> Option<&'a mut Outlet<M>>
+where
+    M: Message<Result = ()> + Send + 'static,
+{
+    if known.is_none() && wanted {
+        *known = recipient
+            .get()
+            .map(|recipient| Outlet::to(actor, recipient.clone()));
+    }
+    known.as_mut()
+}
 
 impl Router {
     /// Whether a turn has anything to do.
@@ -93,33 +113,19 @@ impl Router {
     /// False when somebody's mailbox is full.
     fn send_out(&mut self) -> bool {
         let mut flushed = true;
-        if !self.ops.is_empty() || !self.requests.is_empty() || self.to_store.is_some() {
-            if self.to_store.is_none() {
-                self.to_store = self
-                    .node
-                    .store
-                    .get()
-                    .map(|store| Outlet::to("store", store.clone()));
+        let wanted = !self.ops.is_empty() || !self.requests.is_empty();
+        if let Some(outlet) = outlet(&mut self.to_store, wanted, "store", &self.node.store) {
+            if !self.ops.is_empty() {
+                outlet.push(StoreMail::Ops(std::mem::take(&mut self.ops)));
             }
-            if let Some(outlet) = &mut self.to_store {
-                if !self.ops.is_empty() {
-                    outlet.push(StoreMail::Ops(std::mem::take(&mut self.ops)));
-                }
-                if !self.requests.is_empty() {
-                    outlet.push(StoreMail::Requests(std::mem::take(&mut self.requests)));
-                }
-                flushed &= outlet.flush();
+            if !self.requests.is_empty() {
+                outlet.push(StoreMail::Requests(std::mem::take(&mut self.requests)));
             }
+            flushed &= outlet.flush();
         }
-        if !self.presence.is_empty() && self.to_presence.is_none() {
-            self.to_presence = self
-                .node
-                .presence
-                .get()
-                .map(|presence| Outlet::to("presence", presence.clone()));
-        }
-        if let Some(outlet) = &mut self.to_presence {
-            if !self.presence.is_empty() {
+        let wanted = !self.presence.is_empty();
+        if let Some(outlet) = outlet(&mut self.to_presence, wanted, "presence", &self.node.presence) {
+            if wanted {
                 outlet.push(PresenceMail::Ops(std::mem::take(&mut self.presence)));
             }
             flushed &= outlet.flush();
