@@ -33,8 +33,9 @@ impl Used {
         let mut used = Self::default();
         used.note("nodes", field.nodes.iter().filter_map(Node::pid));
         used.note("testers", field.parts.iter().map(Part::pid));
+        let processes = processes::all();
         for (service, pid) in field.service_pids() {
-            used.note(service.name(), tree(&processes::all(), *pid));
+            used.note(service.name(), tree(&processes, *pid));
         }
         Ok(used)
     }
@@ -219,8 +220,9 @@ impl MemoryUse {
             ),
             ("testers", shares(field.parts.iter().map(Part::pid).collect())),
         ]);
+        let processes = processes::all();
         for (service, pid) in field.service_pids() {
-            of.insert(service.name(), shares(tree(&processes::all(), *pid)));
+            of.insert(service.name(), shares(tree(&processes, *pid)));
         }
         let Memory { available, slab } = Memory::read()?;
         Ok(Self { available, slab, of })
