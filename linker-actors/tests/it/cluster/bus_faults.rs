@@ -1,7 +1,6 @@
 //! A bus that is away, or loses what it was given.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use linker_actors::core::code::CloseCode;
 use serde_json::json;
@@ -119,8 +118,7 @@ async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
         }
         confirmed.extend(sender.fence().await);
         match round % 3 {
-            // For a while nothing goes out.
-            0 => tokio::time::sleep(Duration::from_millis(150)).await,
+            0 => await_some_stored(&domain).await,
             _ => await_loss(of, before).await,
         }
         of.bus.lose(false);
@@ -138,6 +136,12 @@ async fn a_bus_that_comes_and_goes_loses_nothing_reliable() {
         confirmed.insert(sender.expect("MESSAGE_CONFIRMATION").await["data"]["reference"].to_string());
     }
     domain.await_rows("ANZ-2", 0).await;
+}
+
+/// Until what cannot go out has come to the store.
+async fn await_some_stored(domain: &Domain) {
+    let stored = async || (domain.rows_of("ANZ-2").await > 0).then_some(());
+    eventually("something is stored", WAIT, stored).await;
 }
 
 /// Until the bus has lost something that this node sent since it has lost so much.

@@ -12,7 +12,7 @@ use linker_actors::core::id::NodeInstance;
 use linker_actors::core::port::{CountRequest, Presence, Store};
 
 use super::switched_presence::SwitchedPresence;
-use crate::harness::{Node, NodeSpec, Transport, WAIT, eventually, user};
+use crate::harness::{Node, NodeSpec, Transport, WAIT, eventually, eventually_telling, user};
 
 /// Long enough for a test machine that is busy, short enough to be waited for.
 const NODE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -100,18 +100,13 @@ impl Domain {
 
     /// Waits until the store has so many rows of this user.
     pub(super) async fn await_rows(&self, who: &str, rows: u64) {
-        let start = std::time::Instant::now();
-        loop {
+        eventually_telling(&format!("{rows} rows of {who}"), WAIT, async || {
             let there = self.rows_of(who).await;
-            if there == rows {
-                return;
-            }
-            assert!(
-                start.elapsed() < WAIT,
-                "{rows} rows of {who} are awaited, there are {there}"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            (there == rows)
+                .then_some(())
+                .ok_or_else(|| format!("(there are {there})"))
+        })
+        .await;
     }
 
     /// Waits until a node has proven to everybody that all it had for this user is gone.

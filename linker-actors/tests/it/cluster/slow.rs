@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Domain, Member};
-use crate::harness::{Client, Frame, Raw, Received, WAIT, eventually, fast, referenced, references, user};
+use crate::harness::{
+    Client, Frame, Raw, Received, WAIT, await_live, eventually, referenced, references, user,
+};
 
 const BOUND: usize = 16 * 1024;
 
@@ -45,20 +47,6 @@ async fn answer_pings(slow: &mut Raw) {
     slow.answers_pings = true;
     if !slow.pings.is_empty() {
         slow.pong_newest().await;
-    }
-}
-
-async fn await_live(slow: &mut Raw, sender: &mut Client) {
-    let live = async { while slow.next_text().await["feature"] != "FAST" {} };
-    let fast_ones = async {
-        loop {
-            sender.send(fast("ANZ-2", "live?"));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! {
-        () = live => {}
-        () = fast_ones => {}
     }
 }
 

@@ -9,6 +9,7 @@
 mod client;
 #[path = "../../../../linker-server/tests/it/harness/frames.rs"]
 mod frames;
+mod live;
 mod node;
 mod process;
 #[path = "../../../../linker-server/tests/it/harness/raw.rs"]
@@ -20,9 +21,10 @@ pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
     references, references_of, with,
 };
+pub(crate) use live::await_live;
 pub(crate) use node::{MASTER, Node, NodeSpec, app_id_of, apps, user};
 pub(crate) use process::{in_a_process_of_its_own, peak_resident_kib};
 pub(crate) use raw::{Dial, Raw, Received, Wire, upgrade_status};
 pub(crate) use transport::{Server, Transport};
 
-pub(crate) use crate::wait::{WAIT, eventually};
+pub(crate) use crate::wait::{WAIT, eventually, eventually_telling};

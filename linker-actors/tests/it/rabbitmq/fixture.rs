@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use linker_actors::adapter::rabbitmq::{RabbitBus, RabbitOptions};
@@ -10,6 +10,8 @@ use linker_core::id::DomainName;
 use linker_core::port::{Bus, BusError};
 use linker_core::testkit::conformance::bus::Received;
 use linker_core::testkit::sample::node;
+
+use crate::wait::eventually_telling;
 
 /// The broker that all tests share; they fail where there is none.
 pub(crate) fn shared_broker() -> String {
@@ -69,15 +71,11 @@ impl Node {
 
     /// Sends until it succeeds: what is meant is that it does so soon.
     pub(crate) async fn send_at_last(&self, to: &Self, text: &'static str, within: Duration) {
-        let began = Instant::now();
-        loop {
+        eventually_telling("it is sent", within, async || {
             let answer = self.send(to, text).await;
-            if answer.is_ok() {
-                return;
-            }
-            assert!(began.elapsed() < within, "still {answer:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            answer.map_err(|error| format!("(still {error:?})"))
+        })
+        .await;
     }
 
     /// Reads up to `text`, past what was sent before.

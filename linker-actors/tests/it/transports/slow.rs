@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    Client, Frame, Node, NodeSpec, Raw, Received, Transport, WAIT, eventually, fast, referenced, user,
+    Client, Frame, Node, NodeSpec, Raw, Received, Transport, WAIT, await_live, eventually, referenced, user,
 };
 
 const BOUND: usize = 16 * 1024;
@@ -69,18 +69,7 @@ pub(super) async fn a_session_that_fell_behind_catches_up_in_order_and_is_live_a
         );
         expected += 1;
     }
-    // Live again: what is FAST comes through.
-    let live = async { while slow.next_text().await["feature"] != "FAST" {} };
-    let fast_ones = async {
-        loop {
-            sender.send(fast("ANZ-2", "live?"));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! {
-        () = live => {}
-        () = fast_ones => {}
-    }
+    await_live(&mut slow, &mut sender).await;
 }
 
 pub(super) async fn a_session_that_proves_nothing_is_closed_with_4011_and_gives_back(transport: Transport) {

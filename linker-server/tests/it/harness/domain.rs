@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::services::{Database, host_of, redis, shared_broker};
-use super::{Client, Node, NodeConfig, eventually, get};
+use super::{Client, Node, NodeConfig, eventually, eventually_telling, get};
 
 /// How long a domain may take to be whole again after a fault has ended.
 const WHOLE_WITHIN: Duration = Duration::from_secs(45);
@@ -132,22 +132,14 @@ impl Node {
 
     /// Waits until `/health/ready` says what is wanted, and says what that is.
     pub(crate) async fn await_check(&self, wanted: impl Fn(bool, &Value) -> bool) -> Value {
-        let mut last = None;
-        let start = std::time::Instant::now();
-        loop {
-            let health = self.health().await;
-            if let Some((ready, checks)) = &health
-                && wanted(*ready, checks)
-            {
-                return checks.clone();
+        const WITHIN: Duration = Duration::from_secs(60);
+        eventually_telling("the health that is wanted", WITHIN, async || {
+            match self.health().await {
+                Some((ready, checks)) if wanted(ready, &checks) => Ok(checks),
+                health => Err(format!("(it is {health:?})")),
             }
-            last = health.or(last);
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "the health stays {last:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+        })
+        .await
     }
 
     /// Whether the registry has as many sessions of this node as the node has.

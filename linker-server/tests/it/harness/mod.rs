@@ -41,4 +41,4 @@ pub(crate) use token::{
     EC_JWKS, EC_PUBLIC, ED_PUBLIC, claims, ec_token, ed_token, hs_token, seconds_from_now, unsigned_token,
 };
 pub(crate) use traffic::{Cast, Traffic};
-pub(crate) use wait::{WAIT, eventually};
+pub(crate) use wait::{WAIT, eventually, eventually_telling};

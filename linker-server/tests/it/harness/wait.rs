@@ -18,12 +18,27 @@ pub(crate) async fn eventually<T>(
     deadline: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> T {
+    eventually_telling(what, deadline, async || probe().await.ok_or_else(String::new)).await
+}
+
+/// [`eventually`], with a probe that says what there is instead.
+///
+/// # Panics
+/// When the deadline passes without an answer: with `what` was awaited, and what there was at last.
+pub(crate) async fn eventually_telling<T>(
+    what: &str,
+    deadline: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = probe().await {
-            return found;
+        match probe().await {
+            Ok(found) => return found,
+            Err(instead) => assert!(
+                start.elapsed() < deadline,
+                "not within {deadline:?}: {what} {instead}"
+            ),
         }
-        assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
         tokio::time::sleep(STEP).await;
     }
 }
