@@ -104,7 +104,11 @@ impl Node {
         let left = starting.deadline.saturating_duration_since(Instant::now());
         let line = match starting.lines.recv_timeout(left) {
             Ok(line) => line,
-            Err(_) => bail!("a node is not ready:\n{}", self.said()),
+            Err(_) => {
+                // It says no more, or too late: its end is awaited, so that its words are all there.
+                self.kill();
+                bail!("a node is not ready:\n{}", self.said());
+            }
         };
         let admin = line.split_once("admin=http://").map(|(_, admin)| admin);
         self.admin = admin
