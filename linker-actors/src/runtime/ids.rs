@@ -12,7 +12,12 @@ pub(crate) fn random_u64() -> u64 {
 pub(crate) struct IdSource {
     counter: u32,
     random: [u8; 4],
+    /// What the last one sorts by: a time, and a number within that millisecond.
+    last: (u64, u16),
 }
+
+/// Of the bytes behind the time so much sorts.
+const WITHIN_MS_MAX: u16 = 0x0fff;
 
 impl IdSource {
     pub(crate) fn new() -> Self {
@@ -20,17 +25,24 @@ impl IdSource {
         Self {
             counter: 0,
             random: [a, b, c, d],
+            last: (0, 0),
         }
     }
 
+    /// Later than all before, also where the clock was set back or the millisecond is full: then it is ahead of the time.
     pub(crate) fn next(&mut self, unix_ms: u64) -> MessageId {
         self.counter = self.counter.wrapping_add(1);
         let [c0, c1, c2, c3] = self.counter.to_be_bytes();
         let [r0, r1, r2, r3] = self.random;
-        // The first two bytes sort within a millisecond (twelve bits of them survive), the last four make it unique.
-        let within_ms = (self.counter & 0x0fff) as u16;
+        self.last = match self.last {
+            (ms, _) if ms < unix_ms => (unix_ms, 0),
+            (ms, WITHIN_MS_MAX) => (ms + 1, 0),
+            (ms, within) => (ms, within + 1),
+        };
+        let (ms, within_ms) = self.last;
+        // The first two bytes sort within a millisecond, the last four make it unique.
         let [w0, w1] = within_ms.to_be_bytes();
-        MessageId::new(unix_ms, [w0, w1, r0, r1, r2, r3, c0, c1, c2, c3])
+        MessageId::new(ms, [w0, w1, r0, r1, r2, r3, c0, c1, c2, c3])
     }
 }
 
@@ -41,11 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_one_source_never_repeat_and_ascend_within_a_millisecond() {
+    fn ids_of_one_source_never_repeat_and_ascend_whatever_the_clock_does() {
         let mut source = IdSource::new();
-        let ids: Vec<_> = (0..4000).map(|_| source.next(1_700_000_000_000)).collect();
+        let same_time = std::iter::repeat_n(1_700_000_000_000, 100_000);
+        let set_back_and_on = [1_600_000_000_000, 1_700_000_000_001, 1_700_000_009_000];
+        let times = same_time.chain(set_back_and_on);
+        let ids: Vec<_> = times.map(|unix_ms| source.next(unix_ms)).collect();
         assert!(ids.is_sorted());
-        let many: HashSet<_> = (0..100_000).map(|_| source.next(1_700_000_000_000)).collect();
-        assert_eq!(many.len(), 100_000);
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 100_003);
     }
 }

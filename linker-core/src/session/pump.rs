@@ -99,9 +99,18 @@ impl Pump {
         self.progressed = true;
     }
 
+    /// Ids of one sender ascend. What another session of the user gave back is older than what came meanwhile, and goes before it.
     pub(super) fn defer(&mut self, delivery: Delivery) {
         self.deferred_bytes += delivery.cost();
-        self.deferred.push_back(delivery);
+        let new = &delivery.envelope;
+        let of_the_pair =
+            |old: &&Delivery| old.envelope.from == new.from && old.envelope.feature == new.feature;
+        let newest_first = self.deferred.iter().enumerate().rev();
+        let later = newest_first
+            .filter(|(_, old)| of_the_pair(old))
+            .take_while(|(_, old)| old.envelope.id > new.id);
+        let place = later.last().map_or(self.deferred.len(), |(place, _)| place);
+        self.deferred.insert(place, delivery);
     }
 
     /// One of them, where the store has it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use linker_core::code::{CloseCode, ErrorCode};
+use linker_core::frame::ServerFrame;
 use linker_core::session::{ProofWindow, Session, SessionConfig, SessionPage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,6 +112,32 @@ fn happen(alone: &mut Alone, input: Input) {
         }
         Input::Close => alone.step(|session, cx| session.close(CloseCode::GoingAway, cx)),
     }
+}
+
+/// A session of the user that has lost its connection gives one message back when the next one has been taken by the session that replays already.
+#[test]
+fn what_is_given_back_during_a_replay_comes_before_what_was_sent_later() {
+    let mut alone = Alone::logged_in(r#"{"replay":true}"#, SessionConfig::default());
+    let earlier = alone.delivery(true, true);
+    let later = alone.delivery(true, true);
+    alone.step(|session, cx| session.on_delivery(later, cx));
+    alone.step(|session, cx| session.on_delivery(earlier, cx));
+    let nothing = SessionPage {
+        deliveries: Vec::new(),
+        last_seq: 0,
+        exhausted: true,
+    };
+    alone.step(|session, cx| session.on_page(Some(nothing), cx));
+    alone.step(|session, cx| session.on_live(true, cx));
+    let sent: Vec<_> = alone
+        .sent
+        .iter()
+        .filter_map(|frame| match frame {
+            ServerFrame::Envelope(envelope) => Some(envelope.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, [message_id(1), message_id(2)]);
 }
 
 proptest! {
