@@ -83,6 +83,7 @@ impl<S: Clone> Custody<S> {
                         WaitReason::Absent
                     };
                     self.store(ticket, reason, cx);
+                    self.look_again(ticket, cx);
                     return;
                 }
                 Row::None => {
@@ -103,6 +104,27 @@ impl<S: Clone> Custody<S> {
             Some(Row::Guest { .. }) => self.send_guest_away(ticket, cx),
             Some(Row::None | Row::Queued(_)) => self.store(ticket, WaitReason::Absent, cx),
             Some(Row::Asked(_)) | None => {}
+        }
+    }
+
+    /// A session that logged in on another thread just after nobody was found has not seen that something is being written for it: it gets that now, or
+    /// waits for it, before anything newer.
+    fn look_again<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &mut CustodyContext<'_, L>) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        let sessions = cx.sessions.of(&pending.envelope.to);
+        for _ in 0..OFFERS_MAX {
+            let behind = offer_to_all(pending, ticket, &sessions, cx);
+            if behind.is_empty() || !pending.holders.is_empty() {
+                return;
+            }
+            let diverted = divert_all(behind, cx);
+            if !diverted.is_empty() {
+                pending.diverted.extend(diverted);
+                return;
+            }
+            // All of them went live in between.
         }
     }
 

@@ -33,16 +33,22 @@ struct Fake {
 }
 
 #[derive(Default)]
-struct FakeSessions(RefCell<Vec<Rc<Fake>>>);
+struct FakeSessions {
+    here: RefCell<Vec<Rc<Fake>>>,
+    /// Logs in on another thread while a router has just seen that nobody is here.
+    late: RefCell<Option<Rc<Fake>>>,
+}
 
 impl LocalSessions for FakeSessions {
     type Session = Rc<Fake>;
 
     fn of(&self, user: &UserId) -> SmallVec<[Rc<Fake>; 2]> {
-        match *user == receiver() {
-            true => self.0.borrow().iter().cloned().collect(),
-            false => SmallVec::new(),
+        if *user != receiver() {
+            return SmallVec::new();
         }
+        let found = self.here.borrow().iter().cloned().collect();
+        self.here.borrow_mut().extend(self.late.take());
+        found
     }
 
     fn id(&self, session: &Rc<Fake>) -> SessionId {
@@ -117,13 +123,13 @@ impl World {
             id,
             ..Fake::default()
         });
-        self.sessions.0.borrow_mut().push(Rc::clone(&session));
+        self.sessions.here.borrow_mut().push(Rc::clone(&session));
         session
     }
 
     fn logout(&self, session: &Fake) {
         self.sessions
-            .0
+            .here
             .borrow_mut()
             .retain(|known| known.id != session.id);
     }
@@ -263,6 +269,26 @@ fn a_replaying_session_cannot_go_live_past_a_row_that_was_given_back() {
     assert_eq!(new.diverted.get(), 0, "and is noted no more");
     assert!(new.hints.get() > 0);
     assert_eq!(world.shared.claims().held(), 0, "the next page finds it free");
+}
+
+#[test]
+fn who_logs_in_while_nobody_was_found_gets_that_message_before_the_next() {
+    for behind in [false, true] {
+        let mut world = World::new();
+        let late = Rc::new(Fake {
+            id: 1,
+            behind: Cell::new(behind),
+            replaying: Cell::new(behind),
+            ..Fake::default()
+        });
+        world.sessions.late.replace(Some(Rc::clone(&late)));
+        world.send(1, None);
+        assert_eq!(world.inserts().len(), 1);
+        match behind {
+            true => assert_eq!(late.diverted.get(), 1, "it cannot go live before it has looked"),
+            false => assert_eq!(late.taken.borrow().len(), 1),
+        }
+    }
 }
 
 #[test]
@@ -420,7 +446,7 @@ proptest! {
         let mut world = World::new();
         let (mut sent, mut logins) = (0, 0);
         for happening in happenings {
-            let newest = world.sessions.0.borrow().last().cloned();
+            let newest = world.sessions.here.borrow().last().cloned();
             match (happening, newest) {
                 (Happening::Send(reference), _) => {
                     sent += 1;
@@ -439,7 +465,7 @@ proptest! {
                 (Happening::GiveBack, Some(session)) => {
                     world.logout(&session);
                     world.give_back_all(&session);
-                    world.sessions.0.borrow_mut().push(session);
+                    world.sessions.here.borrow_mut().push(session);
                 }
                 (Happening::Wait, _) => world.wait(Duration::from_millis(20)),
                 (Happening::Stored, _) => world.store_all(),
@@ -451,13 +477,13 @@ proptest! {
                 }
                 (Happening::StartOver, _) => {
                     let surrendered = world.custody.surrender();
-                    world.sessions.0.borrow().iter().for_each(|session| drop(session.taken.take()));
+                    world.sessions.here.borrow().iter().for_each(|session| drop(session.taken.take()));
                     world.step(|custody, cx| custody.take_over(surrendered, cx));
                 }
                 _ => {}
             }
         }
-        let sessions = world.sessions.0.take();
+        let sessions = world.sessions.here.take();
         sessions.iter().for_each(|session| world.give_back_all(session));
         for _ in 0..4 {
             world.wait(Duration::from_millis(20));
