@@ -14,7 +14,7 @@ use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store}
 
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
 use crate::authenticators::{Authenticators, PreparedAuthenticators};
-use crate::cluster::{self, Cluster, ClusterSettings, settings_in_common};
+use crate::cluster::{self, Cluster, settings_in_common};
 use crate::config::NodeConfig;
 use crate::error::StartError;
 use crate::graph;
@@ -350,10 +350,6 @@ impl LinkerBuilder {
             // The document tells all nodes of the domain the same; for a moment one knows more than another.
             settings.remove("clientApps");
         }
-        let settings = ClusterSettings {
-            url: self.url,
-            settings,
-        };
         let cluster = self.bus.map(|bus| Cluster::new(bus, Arc::clone(&presence)));
         let custody = CustodyShared::new(
             CustodyConfig {
@@ -368,6 +364,7 @@ impl LinkerBuilder {
                 name: self.name.map_or_else(random_name, Ok)?,
                 incarnation: random_u64(),
             },
+            url: self.url,
             cluster,
             links: Links::new(self.links, clock.now().elapsed),
             config,

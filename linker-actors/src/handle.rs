@@ -26,6 +26,7 @@ pub struct Outgoing {
     from: Option<UserId>,
     feature: Feature,
     reference: Option<Box<str>>,
+    confirm: bool,
     content: Bytes,
 }
 
@@ -40,6 +41,7 @@ impl Outgoing {
             from: None,
             feature: Feature::Reliable,
             reference: None,
+            confirm: true,
             content: content.into(),
         })
     }
@@ -62,6 +64,13 @@ impl Outgoing {
     #[must_use]
     pub fn with_reference(mut self, reference: &str) -> Self {
         self.reference = Some(reference.into());
+        self
+    }
+
+    /// The sender's clients get no confirmation, though it has a reference.
+    #[must_use]
+    pub fn without_confirmation(mut self) -> Self {
+        self.confirm = false;
         self
     }
 }
@@ -194,6 +203,16 @@ impl LinkerHandle {
         &self.inner.node.me.name
     }
 
+    /// The domain the node is in.
+    pub fn domain_name(&self) -> linker_core::id::DomainName {
+        self.inner.node.directory().own_domain().clone()
+    }
+
+    /// The longest frame that a client may send, in bytes ([`crate::NodeConfig::max_frame_bytes`]).
+    pub fn max_frame_bytes(&self) -> usize {
+        self.inner.node.config.max_frame_bytes
+    }
+
     /// Sends a message and waits until it is safe: in the store, or proven to be delivered.
     ///
     /// # Errors
@@ -227,7 +246,8 @@ impl LinkerHandle {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .next(now.unix_ms);
         // A confirmation is for clients, and only where they gave their own reference to be told by.
-        let confirm = kind == Kind::Message && message.from.is_some() && message.reference.is_some();
+        let confirm =
+            kind == Kind::Message && message.confirm && message.from.is_some() && message.reference.is_some();
         let envelope = Envelope {
             id,
             kind,

@@ -30,6 +30,10 @@ pub(crate) struct Node {
     /// Tells nodes of one process apart.
     pub(crate) instance: u64,
     pub(crate) me: NodeInstance,
+    /// When it started, ms since the epoch.
+    pub(crate) since_ms: u64,
+    /// Where its clients connect to.
+    pub(crate) url: String,
     /// The other nodes of the domain, where there can be some.
     pub(crate) cluster: Option<Cluster>,
     /// Other domains.
@@ -63,6 +67,7 @@ pub(crate) struct Node {
 /// What a node is made of.
 pub(crate) struct NodeParts {
     pub(crate) me: NodeInstance,
+    pub(crate) url: String,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) links: Links,
     pub(crate) config: NodeConfig,
@@ -86,6 +91,8 @@ impl Node {
         Arc::new(Self {
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             me: parts.me,
+            since_ms: parts.clock.now().unix_ms,
+            url: parts.url,
             cluster: parts.cluster,
             links: parts.links,
             draining: Arc::default(),

@@ -174,6 +174,12 @@ impl Reader {
                         close_here(&self.node, &user, session, code);
                     }
                 }
+                BusFrame::Call { number, body } => Cluster::on_call(&self.node, peer, number, &body),
+                BusFrame::Reply { number, body } => {
+                    if let Some(cluster) = &self.node.cluster {
+                        cluster.on_reply(number, &body);
+                    }
+                }
                 // Between domains only.
                 BusFrame::CloseAway { .. } | BusFrame::LinkStates { .. } => {}
                 BusFrame::Rescan { users } => {

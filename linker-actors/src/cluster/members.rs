@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use linker_core::id::NodeInstance;
-use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, NodeState, PresenceError, Store};
+use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, PresenceError, Store};
 use tokio::time::Instant;
 
 use super::sweeper::Sweeper;
@@ -25,21 +25,12 @@ const RECONCILED_A_BEAT: u64 = 50;
 /// Beats between two attempts to move what waits for a fault to end.
 const FAULT_BEATS: u64 = 2;
 
-/// What the others are told of this node.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ClusterSettings {
-    pub(crate) url: String,
-    /// What has to be the same everywhere.
-    pub(crate) settings: BTreeMap<String, String>,
-}
-
 /// The task that beats.
 pub(crate) struct Members {
     node: Arc<Node>,
     store: Arc<dyn Store>,
-    settings: ClusterSettings,
-    since_ms: u64,
-    draining: Arc<AtomicBool>,
+    /// What has to be the same everywhere.
+    settings: BTreeMap<String, String>,
     joined: bool,
     contradicted: Option<String>,
     /// Messages of dead nodes may be in the store.
@@ -50,13 +41,11 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) fn new(node: &Arc<Node>, store: Arc<dyn Store>, settings: ClusterSettings) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, store: Arc<dyn Store>, settings: BTreeMap<String, String>) -> Self {
         Self {
             node: Arc::clone(node),
             store,
             settings,
-            since_ms: node.clock.now().unix_ms,
-            draining: Arc::clone(&node.draining),
             joined: false,
             contradicted: None,
             inherits: true,
@@ -66,21 +55,7 @@ impl Members {
     }
 
     fn record(&self) -> NodeRecord {
-        let draining = self.draining.load(Ordering::Acquire);
-        NodeRecord {
-            node: self.node.me.clone(),
-            since_ms: self.since_ms,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            url: self.settings.url.clone(),
-            state: if draining {
-                NodeState::Draining
-            } else {
-                NodeState::Up
-            },
-            sessions: self.node.sessions.len() as u64,
-            links_down: self.node.links.down(&self.node.directory()),
-            settings: self.settings.settings.clone(),
-        }
+        self.node.record(self.settings.clone())
     }
 
     /// Comes in. Fails only for what waiting cannot mend.
@@ -189,6 +164,7 @@ impl Members {
                 }
             }
         }
+        cluster.members.store(Arc::new(registry.nodes.clone()));
         self.node.links.set_members(&registry.nodes);
         self.compare_settings(registry);
     }
@@ -197,7 +173,7 @@ impl Members {
     fn compare_settings(&mut self, registry: &Registry) {
         let mut contradictions = Vec::new();
         for record in registry.nodes.iter().filter(|record| record.node != self.node.me) {
-            for (key, own) in &self.settings.settings {
+            for (key, own) in &self.settings {
                 if record.settings.get(key).is_some_and(|theirs| theirs != own) {
                     contradictions.push(format!("{key} differs from {}'s", record.node.name));
                 }
@@ -220,7 +196,10 @@ impl Members {
     async fn move_on(&mut self, cluster: &Cluster, registry: &Registry, number: u64) {
         let waits =
             self.node.custody.has_faults.load(Ordering::Acquire) && number.is_multiple_of(FAULT_BEATS);
-        if (!self.inherits && !waits) || self.node.store_is_away() || self.draining.load(Ordering::Acquire) {
+        if (!self.inherits && !waits)
+            || self.node.store_is_away()
+            || self.node.draining.load(Ordering::Acquire)
+        {
             return;
         }
         let blocked = cluster.peers.all().iter().any(|peer| peer.outbox.is_away());

@@ -10,6 +10,7 @@ mod members;
 mod outbox;
 mod peer;
 mod peers;
+mod questions;
 pub(crate) mod rescue;
 mod settings;
 mod start;
@@ -20,21 +21,23 @@ mod whereabouts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use linker_core::bus::BusFrame;
 use linker_core::code::CloseCode;
 use linker_core::id::{NodeInstance, SessionId, UserId};
-use linker_core::port::{Bus, Presence};
+use linker_core::port::{Bus, NodeRecord, Presence};
 
 pub(crate) use faults::take_over as take_over_faults;
 pub(crate) use inbox::PeerFrame;
-pub(crate) use members::ClusterSettings;
 pub(crate) use peer::{Offered, Peer};
+pub(crate) use questions::{Answer, Question, SessionWord, sessions_here};
 pub(crate) use settings::settings_in_common;
 pub(crate) use start::start;
 pub(crate) use whereabouts::Located;
 
 use closings::Closings;
 use peers::Peers;
+use questions::Questions;
 use whereabouts::Whereabouts;
 
 use crate::node::Node;
@@ -47,6 +50,9 @@ pub(crate) struct Cluster {
     pub(crate) peers: Peers,
     pub(crate) whereabouts: Arc<Whereabouts>,
     closings: Closings,
+    questions: Questions,
+    /// The nodes that beat, this one included, as the registry last told.
+    pub(crate) members: ArcSwap<Vec<NodeRecord>>,
     /// Nobody can tell where a user is.
     presence_away: AtomicBool,
     /// The node has left the domain. Held while it beats, so that no beat comes after that.
@@ -63,6 +69,8 @@ impl Cluster {
             peers: Peers::default(),
             whereabouts,
             closings: Closings::default(),
+            questions: Questions::default(),
+            members: ArcSwap::default(),
             presence_away: AtomicBool::new(false),
             left: tokio::sync::Mutex::default(),
         }

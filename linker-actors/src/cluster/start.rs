@@ -1,12 +1,13 @@
 //! A node comes into its domain.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use linker_core::port::{BusError, BusReceiver, Store};
 
 use super::inbox::Inbox;
-use super::members::{ClusterSettings, Members};
+use super::members::Members;
 use crate::error::StartError;
 use crate::node::Node;
 
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) async fn start(
     node: &Arc<Node>,
     store: Arc<dyn Store>,
-    settings: ClusterSettings,
+    settings: BTreeMap<String, String>,
 ) -> Result<(), StartError> {
     if node.cluster.is_none() {
         return Ok(());
@@ -35,7 +36,7 @@ pub(crate) async fn start(
 async fn come_in(
     node: Arc<Node>,
     store: Arc<dyn Store>,
-    settings: ClusterSettings,
+    settings: BTreeMap<String, String>,
 ) -> Result<(), StartError> {
     let Some(cluster) = &node.cluster else {
         return Ok(());

@@ -1,5 +1,6 @@
 //! What the node knows of one logged-in session, readable from every thread.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct SessionEntry {
     pub(crate) user: UserId,
     /// When it logged in, ms since the epoch.
     pub(crate) since_ms: u64,
+    /// Where its connection comes from.
+    pub(crate) address: Option<IpAddr>,
     /// So long its replay waits for what other sessions of the user have.
     patient_until: Duration,
     mailbox: Recipient<ToSession>,
@@ -65,6 +68,7 @@ impl SessionEntry {
             id,
             user,
             since_ms: now.unix_ms,
+            address: None,
             patient_until: now.elapsed + PATIENCE,
             mailbox,
             max_unproven_bytes,

@@ -86,8 +86,8 @@ impl Admission {
             ));
         }
         // Counting addresses costs memory, so only where they are limited.
-        let counted = address.filter(|_| self.max_per_address > 0);
-        if let Some(address) = counted {
+        let is_counted = self.max_per_address > 0;
+        if let Some(address) = address.filter(|_| is_counted) {
             let from_there = open.by_address.entry(address).or_default();
             if *from_there >= self.max_per_address {
                 return Err((
@@ -100,7 +100,8 @@ impl Admission {
         open.all += 1;
         Ok(Admitted {
             admission: Arc::clone(self),
-            counted,
+            address,
+            is_counted,
         })
     }
 
@@ -121,14 +122,22 @@ impl Admission {
 /// A connection that counts as open while this lives.
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
-    counted: Option<IpAddr>,
+    address: Option<IpAddr>,
+    is_counted: bool,
+}
+
+impl Admitted {
+    /// Where the connection comes from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all -= 1;
-        if let Some(address) = self.counted
+        if let Some(address) = self.address.filter(|_| self.is_counted)
             && let Some(from_there) = open.by_address.get_mut(&address)
         {
             *from_there -= 1;

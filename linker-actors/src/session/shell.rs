@@ -62,7 +62,7 @@ pub(super) struct SessionShell {
     ended: bool,
     /// The clock was read in this poll.
     clock_read: bool,
-    _admitted: Admitted,
+    admitted: Admitted,
 }
 
 impl SessionShell {
@@ -83,7 +83,7 @@ impl SessionShell {
             left: false,
             ended: false,
             clock_read: false,
-            _admitted: admitted,
+            admitted,
         }
     }
 
@@ -415,7 +415,8 @@ impl SessionShell {
         let node = &self.worker.node;
         let max_unproven = node.config.session.max_unproven_bytes;
         let now = self.worker.known_now();
-        let entry = SessionEntry::new(self.id, user, mailbox, max_unproven, replay, now);
+        let mut entry = SessionEntry::new(self.id, user, mailbox, max_unproven, replay, now);
+        entry.address = self.admitted.address();
         let entry = Arc::new(entry);
         if replay {
             let elders = node.sessions.of(&user);

@@ -98,6 +98,20 @@ pub enum BusFrame {
         /// Each the newest it knows of that domain.
         states: Vec<LinkState>,
     },
+    /// A question of an operator's, which only you can answer: with [`BusFrame::Reply`], or not at all.
+    Call {
+        /// The sender's, for the answer.
+        number: u64,
+        /// What is asked; nodes know what it means, the codec does not.
+        body: Bytes,
+    },
+    /// The answer to a [`BusFrame::Call`].
+    Reply {
+        /// The receiver's, from the question.
+        number: u64,
+        /// The answer.
+        body: Bytes,
+    },
 }
 
 /// One message for several recipients on one node: what they have in common once.

@@ -58,3 +58,5 @@ const RESTART: u8 = 11;
 const FINISH: u8 = 12;
 const CLOSE_AWAY: u8 = 13;
 const LINK_STATES: u8 = 14;
+const CALL: u8 = 15;
+const REPLY: u8 = 16;

@@ -6,9 +6,9 @@ use bytes::{Buf, Bytes};
 
 use super::frame::{BusFrame, GroupDelivery, GroupRecipient};
 use super::{
-    ASK, BEHIND, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
-    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, LINK_STATES, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART, STORED,
-    VERSION,
+    ASK, BEHIND, CALL, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
+    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, LINK_STATES, MAGIC, NOT_HERE, PROVEN, REPLY, RESCAN, RESTART,
+    STORED, VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, EnvelopeDecodeError, Feature, Kind};
@@ -254,6 +254,14 @@ fn read_body(frame: u8, mut body: Bytes) -> Result<Option<BusFrame>, FrameDecode
                     down: take_list(body, DOMAIN_MIN, take_domain)?,
                 })
             })?,
+        },
+        CALL => BusFrame::Call {
+            number: body.try_get_u64().map_err(truncated)?,
+            body: take_part(body)?,
+        },
+        REPLY => BusFrame::Reply {
+            number: body.try_get_u64().map_err(truncated)?,
+            body: take_part(body)?,
         },
         RESCAN => BusFrame::Rescan {
             users: take_list(body, USER_MIN, |body| take_user(body, "user"))?,

@@ -5,9 +5,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::frame::{BusFrame, GroupDelivery};
 use super::reader::BatchNumber;
 use super::{
-    ASK, BEHIND, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
-    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, FLOOR, LINK_STATES, MAGIC, NOT_HERE, PROVEN, RESCAN, RESTART,
-    STORED, VERSION,
+    ASK, BEHIND, CALL, CLOSE, CLOSE_AWAY, DELIVER, DELIVER_GROUP, DISMISS, FINISH, FLAG_FAST, FLAG_REFERENCE,
+    FLAG_REPLAYING, FLAG_SESSION, FLAG_TICKET, FLOOR, LINK_STATES, MAGIC, NOT_HERE, PROVEN, REPLY, RESCAN,
+    RESTART, STORED, VERSION,
 };
 use crate::custody::Ticket;
 use crate::envelope::{self, Feature};
@@ -123,6 +123,8 @@ fn type_of(frame: &BusFrame) -> u8 {
         BusFrame::Finish { .. } => FINISH,
         BusFrame::CloseAway { .. } => CLOSE_AWAY,
         BusFrame::LinkStates { .. } => LINK_STATES,
+        BusFrame::Call { .. } => CALL,
+        BusFrame::Reply { .. } => REPLY,
     }
 }
 
@@ -196,6 +198,11 @@ fn put_body(out: &mut BytesMut, frame: &BusFrame) {
             for domain in path {
                 put_domain(out, domain);
             }
+        }
+        BusFrame::Call { number, body } | BusFrame::Reply { number, body } => {
+            out.put_u64(*number);
+            put_count(out, body.len());
+            out.put_slice(body);
         }
         BusFrame::LinkStates { from, states } => {
             put_domain(out, from);

@@ -6,6 +6,7 @@
 //! Paths of files that are only read (`meta.file`, `…File`) are relative to the configuration file when they stand in it;
 //! the data folder and an SQLite file are relative to where the process was started, as the embedded default's are.
 
+mod api_tokens;
 mod backend;
 mod byte_size;
 mod check;
@@ -33,6 +34,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use api_tokens::{ApiToken, Scope};
 pub(crate) use backend::{BusBackend, PresenceBackend, StoreConfig, StoreLocation};
 pub(crate) use byte_size::ByteSize;
 pub(crate) use check::bind_address;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::api_tokens::{self, ApiToken};
 use super::check;
 use super::mistake::Wrong;
 use super::reader::{Found, Section};
@@ -26,6 +27,8 @@ pub(crate) struct ServerConfig {
     pub(crate) admin_bind: SocketAddr,
     /// `adminToken` or the content of `adminTokenFile`; never `None` while `admin_bind` is not loopback.
     pub(crate) admin_token: Option<Secret>,
+    /// `tokens`: who else may use the API, and for what.
+    pub(crate) tokens: Vec<ApiToken>,
     /// `metricsAuth`: whether `/metrics` asks for the token too; default false.
     pub(crate) metrics_auth: bool,
     /// `allowedOrigins`, as browsers send them; empty: any.
@@ -65,6 +68,7 @@ impl ServerConfig {
             public_url: section.parsed("publicUrl", "a ws url", check::websocket_url),
             admin_bind: admin_bind.unwrap_or_else(|| loopback(8090)),
             admin_token: token.or(token_from_file),
+            tokens: api_tokens::read(section),
             metrics_auth: section.boolean("metricsAuth", false),
             allowed_origins: read_origins(section),
             workers: section.integer_u32("workers", 0..=WORKERS_MAX, 0),

@@ -263,7 +263,7 @@ impl Section<'_> {
 
 impl Scalar {
     /// The value for a message; in quotes when it was written in quotes.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let shown = shown(&self.text);
         if self.quoted {
             format!("the text {shown}")

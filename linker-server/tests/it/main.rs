@@ -7,6 +7,7 @@
     reason = "a test states what must hold and fails loudly where it does not"
 )]
 
+mod api;
 mod browser;
 mod cli;
 mod cluster;

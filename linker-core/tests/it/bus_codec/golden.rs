@@ -100,6 +100,14 @@ pub(super) fn golden_frames(name: &str) -> Vec<BusFrame> {
                 ],
             }
         }
+        "call" => BusFrame::Call {
+            number: 258,
+            body: Bytes::from_static(b"{\"a\":1}"),
+        },
+        "reply" => BusFrame::Reply {
+            number: 258,
+            body: Bytes::new(),
+        },
         "several" => return vec![golden_frames("proven").remove(0), deliver()],
         unknown => panic!("the golden file has {unknown}, this test does not"),
     };
@@ -126,7 +134,7 @@ fn batches_of_the_first_version_keep_their_meaning() {
         assert_eq!(written, bytes, "{name} is written differently: {written:x}");
         seen += 1;
     }
-    assert_eq!(seen, 21);
+    assert_eq!(seen, 23);
 }
 
 #[test]

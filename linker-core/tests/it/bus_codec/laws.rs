@@ -65,6 +65,8 @@ fn frame() -> impl Strategy<Value = BusFrame> {
             BusFrame::CloseAway { user, master, reference, path }
         }),
         1 => (any_domain_name(), vec(link_state(), 0..6)).prop_map(|(from, states)| BusFrame::LinkStates { from, states }),
+        1 => (any::<u64>(), vec(any::<u8>(), 0..50)).prop_map(|(number, body)| BusFrame::Call { number, body: body.into() }),
+        1 => (any::<u64>(), vec(any::<u8>(), 0..50)).prop_map(|(number, body)| BusFrame::Reply { number, body: body.into() }),
     ]
 }
 

@@ -26,7 +26,7 @@ const VERSION_AT: usize = 4;
 const FLOOR_AT: usize = 5;
 const HEADER_AT: usize = 8;
 /// The first type of frame that is not known.
-const UNKNOWN: u8 = 15;
+const UNKNOWN: u8 = 17;
 
 fn batch_of(sender: &NodeInstance, frames: &[BusFrame]) -> Bytes {
     let mut writer = BatchWriter::new(sender);

@@ -1,3 +1,5 @@
+use crate::config::Scope;
+
 use super::{APP, Start};
 
 #[test]
@@ -72,6 +74,63 @@ fn a_token_and_a_token_file_are_one_too_many() {
             "node.yml:2: server.adminTokenFile: adminToken is given too; allowed: adminToken or adminTokenFile, not both"
         ]
     );
+}
+
+#[test]
+fn tokens_have_scopes() {
+    let tokens = Start::with(&format!(
+        "{APP}server: {{tokens: [{{token: a, scopes: [read, send]}}, {{tokenFile: /token, scopes: [admin]}}]}}"
+    ))
+    .and_file("/token", "b\n")
+    .config()
+    .server
+    .tokens;
+    let seen: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            (
+                token.token.expose(),
+                token.scopes.iter().copied().collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [("a", vec![Scope::Send, Scope::Read]), ("b", vec![Scope::Admin])]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_token_is_told_without_it() {
+    for (token, expected) in [
+        (
+            "{scopes: [read]}",
+            "server.tokens[0].token: missing; allowed: token or tokenFile",
+        ),
+        (
+            "{token: hunter2}",
+            "server.tokens[0].scopes: missing; allowed: some of send, read, admin",
+        ),
+        (
+            "{token: hunter2, scopes: [reed]}",
+            "server.tokens[0].scopes[0]: \"reed\" is no scope; allowed: send, read, admin",
+        ),
+        (
+            "{token: hunter2, tokenFile: /token, scopes: [read]}",
+            "server.tokens[0].tokenFile: token is given too; allowed: token or tokenFile, not both",
+        ),
+        (
+            "hunter2",
+            "server.tokens[0]: a single value where keys are expected; allowed: {token: …, scopes: […]} or {tokenFile: …, scopes: […]}",
+        ),
+    ] {
+        let lines = Start::with(&format!("{APP}server: {{tokens: [{token}]}}"))
+            .and_file("/token", "t")
+            .mistakes();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].ends_with(expected), "{lines:#?}");
+        assert!(!lines[0].contains("hunter2"), "{lines:#?}");
+    }
 }
 
 #[test]

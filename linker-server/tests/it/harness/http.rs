@@ -39,9 +39,18 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<Response>
 
 /// A request without a body; `head` is the request line and, after `\r\n`, more headers.
 pub(crate) async fn request(address: SocketAddr, head: &str) -> io::Result<Response> {
+    request_with(address, head, "").await
+}
+
+/// As [`request`], with a body.
+pub(crate) async fn request_with(address: SocketAddr, head: &str, body: &str) -> io::Result<Response> {
+    let length = match body {
+        "" => String::new(),
+        body => format!("\r\nContent-Length: {}", body.len()),
+    };
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
-        let text = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let text = format!("{head}\r\nHost: {address}\r\nConnection: close{length}\r\n\r\n{body}");
         stream.write_all(text.as_bytes()).await?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await?;

@@ -1,6 +1,7 @@
 //! What every test stands on: the real binary as a [`Node`], clients that behave ([`Client`]) and
 //! clients that do not ([`Raw`]), a small auth server, and the checker of the promises.
 
+mod api;
 mod auth_server;
 mod checker;
 mod client;
@@ -22,6 +23,7 @@ mod token;
 mod traffic;
 mod wait;
 
+pub(crate) use api::Api;
 pub(crate) use auth_server::{Answer, AuthServer};
 pub(crate) use checker::Checker;
 pub(crate) use client::{Client, Frame};
@@ -31,7 +33,7 @@ pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
     references, references_of, with,
 };
-pub(crate) use http::{Metrics, Response, get, request};
+pub(crate) use http::{Metrics, Response, get, request, request_with};
 pub(crate) use meta_server::MetaServer;
 pub(crate) use network::{Network, await_missing, doors, reaches, user_of};
 pub(crate) use node::{Finished, Node, run, run_on_read_only_disk, run_with};

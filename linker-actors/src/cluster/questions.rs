@@ -1,0 +1,143 @@
+//! What operators ask and only another node can answer: what a session's address is, say. Never on a message's way.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use linker_core::bus::BusFrame;
+use linker_core::id::{NodeInstance, UserId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Cluster, Peer};
+use crate::node::Node;
+
+/// The bus may lose a question or its answer: it is asked again.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+/// Nobody waits longer for a node.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Questions that wait for an answer at one time.
+const WAITING_MAX: usize = 10_000;
+
+/// A question. Answering it twice does no harm. Nodes one version apart ask each other: one that is not understood is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Question {
+    /// Which sessions of this user do you have?
+    Sessions { user: String },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Answer {
+    Sessions(Vec<SessionWord>),
+}
+
+/// A session, in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionWord {
+    /// ms since the epoch.
+    pub(crate) since: u64,
+    #[serde(default)]
+    pub(crate) address: Option<IpAddr>,
+}
+
+type Waiting = HashMap<u64, oneshot::Sender<Bytes>>;
+
+/// Questions of this node that wait for answers.
+#[derive(Default)]
+pub(super) struct Questions {
+    next: AtomicU64,
+    waiting: Mutex<Waiting>,
+}
+
+impl Questions {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where too many wait already.
+    fn begin(&self) -> Option<(u64, oneshot::Receiver<Bytes>)> {
+        let mut waiting = self.waiting();
+        if waiting.len() >= WAITING_MAX {
+            return None;
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (tell, told) = oneshot::channel();
+        waiting.insert(number, tell);
+        Some((number, told))
+    }
+
+    fn end(&self, number: u64) -> Option<oneshot::Sender<Bytes>> {
+        self.waiting().remove(&number)
+    }
+}
+
+impl Cluster {
+    /// Asks another node; `None` where it does not answer in time.
+    pub(crate) async fn ask(
+        node: &Arc<Node>,
+        instance: &NodeInstance,
+        question: &Question,
+    ) -> Option<Answer> {
+        let cluster = node.cluster.as_ref()?;
+        let peer = Self::peer(node, instance)?;
+        let body = Bytes::from(serde_json::to_vec(question).ok()?);
+        let (number, mut told) = cluster.questions.begin()?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut answer = None;
+        while answer.is_none() && Instant::now() < deadline && !peer.is_gone() {
+            let body = body.clone();
+            peer.tell(&BusFrame::Call { number, body });
+            if let Ok(told) = tokio::time::timeout(ASK_EVERY, &mut told).await {
+                answer = told.ok();
+                break;
+            }
+        }
+        drop(cluster.questions.end(number));
+        serde_json::from_slice(&answer?).ok()
+    }
+
+    pub(super) fn on_call(node: &Node, peer: &Peer, number: u64, body: &[u8]) {
+        let Ok(question) = serde_json::from_slice::<Question>(body) else {
+            return;
+        };
+        let answer = answer(node, &question);
+        if let Some(Ok(body)) = answer.map(|answer| serde_json::to_vec(&answer)) {
+            let body = body.into();
+            peer.tell(&BusFrame::Reply { number, body });
+        }
+    }
+
+    pub(super) fn on_reply(&self, number: u64, body: &[u8]) {
+        if let Some(tell) = self.questions.end(number) {
+            // Not a slice of the batch, which it would keep alive.
+            let _ = tell.send(Bytes::copy_from_slice(body));
+        }
+    }
+}
+
+fn answer(node: &Node, question: &Question) -> Option<Answer> {
+    match question {
+        Question::Sessions { user } => {
+            let user: UserId = user.parse().ok()?;
+            Some(Answer::Sessions(sessions_here(node, &user)))
+        }
+    }
+}
+
+/// The sessions that a user has on this node, oldest first.
+pub(crate) fn sessions_here(node: &Node, user: &UserId) -> Vec<SessionWord> {
+    let sessions = node.sessions.of(user);
+    let word = |entry: &Arc<crate::session::SessionEntry>| SessionWord {
+        since: entry.since_ms,
+        address: entry.address,
+    };
+    sessions.iter().map(word).collect()
+}

@@ -1,0 +1,194 @@
+//! What operators ask of a node: who is where, which nodes there are.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use linker_core::id::{DomainName, NodeInstance, NodeName, UserId};
+use linker_core::port::{NodeRecord, NodeState, PresenceError, SessionRef};
+
+use crate::cluster::{Answer, Cluster, Question, SessionWord, sessions_here};
+use crate::handle::LinkerHandle;
+use crate::node::Node;
+
+/// A node of the domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Its name, unique in the domain.
+    pub name: NodeName,
+    /// It stops, and takes no sessions any more.
+    pub is_draining: bool,
+    /// Its sessions.
+    pub sessions: u64,
+    /// When it started, ms since the epoch.
+    pub since_ms: u64,
+    /// Of the program.
+    pub version: String,
+    /// Where its clients connect to; empty where it was not told.
+    pub url: String,
+}
+
+/// A session of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionReport {
+    /// The node that has it.
+    pub node: NodeName,
+    /// When it logged in, ms since the epoch; `None` where its node did not answer.
+    pub since_ms: Option<u64>,
+    /// Where its connection comes from: the client's address, or that of a proxy before the node.
+    pub address: Option<IpAddr>,
+}
+
+/// Where users live that are not of this domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Their domain.
+    pub domain: DomainName,
+    /// Where its clients connect to.
+    pub urls: Vec<String>,
+}
+
+/// Why a question about a user is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UserError {
+    /// No client app has users of this prefix.
+    #[error("no client app has the users of {0}")]
+    UnknownUser(linker_core::id::AppName),
+    /// Users of this number live nowhere.
+    #[error("no domain has {0}")]
+    UnknownDomain(UserId),
+    /// Another domain has to be asked.
+    #[error("the user lives in {}", .0.domain)]
+    Elsewhere(Elsewhere),
+}
+
+impl LinkerHandle {
+    /// The nodes of the domain that live, by name, as they were when they beat last: up to a second ago.
+    pub fn nodes(&self) -> Vec<NodeReport> {
+        let node = self.node();
+        let own = report(&node.record(BTreeMap::new()));
+        let Some(cluster) = &node.cluster else {
+            return vec![own];
+        };
+        let others = cluster.members.load();
+        let others = others.iter().filter(|record| record.node != node.me).map(report);
+        let mut nodes: Vec<NodeReport> = others.chain([own]).collect();
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        nodes
+    }
+
+    /// Whether this domain answers for a user.
+    ///
+    /// # Errors
+    /// [`UserError`]: nobody does, or another one.
+    pub fn check_home(&self, user: &UserId) -> Result<(), UserError> {
+        let directory = self.node().directory();
+        if directory.app_of(user.app()).is_none() {
+            return Err(UserError::UnknownUser(*user.app()));
+        }
+        match directory.home_of(user) {
+            None => Err(UserError::UnknownDomain(*user)),
+            Some(home) if home == directory.own_domain() => Ok(()),
+            Some(home) => Err(UserError::Elsewhere(Elsewhere {
+                domain: home.clone(),
+                urls: directory.ws_urls(home).to_vec(),
+            })),
+        }
+    }
+
+    /// The sessions that a user has in the domain, oldest first on each node.
+    ///
+    /// # Errors
+    /// [`PresenceError`] when the registry cannot be asked.
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<SessionReport>, PresenceError> {
+        let node = Arc::clone(self.node());
+        let asked = node.backend.clone().spawn(async move {
+            let Some(cluster) = &node.cluster else {
+                return Ok(here(&node, &user));
+            };
+            let found = cluster.presence.lookup(vec![user]).await?;
+            let mut by_node: BTreeMap<NodeInstance, usize> = BTreeMap::new();
+            for SessionRef { node, .. } in found.into_iter().flatten() {
+                *by_node.entry(node).or_default() += 1;
+            }
+            let asked = by_node
+                .iter()
+                .map(|(instance, count)| there(&node, instance, user, *count));
+            let sessions = futures_util::future::join_all(asked).await;
+            Ok(sessions.into_iter().flatten().collect())
+        });
+        asked
+            .await
+            .unwrap_or_else(|error| Err(PresenceError::Away(error.to_string())))
+    }
+}
+
+fn here(node: &Node, user: &UserId) -> Vec<SessionReport> {
+    sessions_here(node, user)
+        .into_iter()
+        .map(|word| of_word(&node.me.name, word))
+        .collect()
+}
+
+async fn there(node: &Arc<Node>, instance: &NodeInstance, user: UserId, count: usize) -> Vec<SessionReport> {
+    if *instance == node.me {
+        return here(node, &user);
+    }
+    let question = Question::Sessions {
+        user: user.to_string(),
+    };
+    match Cluster::ask(node, instance, &question).await {
+        Some(Answer::Sessions(words)) => words
+            .into_iter()
+            .map(|word| of_word(&instance.name, word))
+            .collect(),
+        None => {
+            let unknown = SessionReport {
+                node: instance.name.clone(),
+                since_ms: None,
+                address: None,
+            };
+            vec![unknown; count]
+        }
+    }
+}
+
+fn of_word(node: &NodeName, word: SessionWord) -> SessionReport {
+    SessionReport {
+        node: node.clone(),
+        since_ms: Some(word.since),
+        address: word.address,
+    }
+}
+
+fn report(record: &NodeRecord) -> NodeReport {
+    NodeReport {
+        name: record.node.name.clone(),
+        is_draining: record.state == NodeState::Draining,
+        sessions: record.sessions,
+        since_ms: record.since_ms,
+        version: record.version.clone(),
+        url: record.url.clone(),
+    }
+}
+
+impl Node {
+    /// What this node tells of itself.
+    pub(crate) fn record(&self, settings: BTreeMap<String, String>) -> NodeRecord {
+        NodeRecord {
+            node: self.me.clone(),
+            since_ms: self.since_ms,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: self.url.clone(),
+            state: match self.draining.load(Ordering::Acquire) {
+                true => NodeState::Draining,
+                false => NodeState::Up,
+            },
+            sessions: self.sessions.len() as u64,
+            links_down: self.links.down(&self.directory()),
+            settings,
+        }
+    }
+}

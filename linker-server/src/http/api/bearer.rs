@@ -1,0 +1,135 @@
+//! Who may call what: tokens and their scopes.
+
+use std::collections::BTreeSet;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use subtle::ConstantTimeEq;
+
+use crate::config::{ApiToken, Scope, Secret, ServerConfig};
+use crate::http::problem::Problem;
+
+/// The tokens of this node.
+pub(crate) struct Tokens {
+    tokens: Vec<ApiToken>,
+    /// Of the administrator: needed for the metrics, where they are guarded.
+    admin: Option<Secret>,
+    metrics_auth: bool,
+}
+
+impl Tokens {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let admin = config.admin_token.iter().map(|token| ApiToken {
+            token: token.clone(),
+            scopes: BTreeSet::from([Scope::Admin]),
+        });
+        Self {
+            tokens: admin.chain(config.tokens.iter().cloned()).collect(),
+            admin: config.admin_token.clone(),
+            metrics_auth: config.metrics_auth,
+        }
+    }
+
+    /// Which token the request bears. None is needed where there is none: then only this machine can ask.
+    fn scopes(&self, request: &HttpRequest) -> Result<BTreeSet<Scope>, Problem> {
+        if self.tokens.is_empty() {
+            return Ok(BTreeSet::from([Scope::Admin]));
+        }
+        let given = given(request);
+        let mut found = None;
+        // All are compared, so that the time tells nothing.
+        for token in &self.tokens {
+            if given.is_some_and(|given| same(given, &token.token)) {
+                found = Some(&token.scopes);
+            }
+        }
+        found.cloned().ok_or_else(|| {
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "the API needs `Authorization: Bearer` with server.adminToken or one of server.tokens",
+            )
+        })
+    }
+
+    fn check(&self, request: &HttpRequest, wanted: Scope) -> Result<(), Problem> {
+        let scopes = self.scopes(request)?;
+        if scopes.contains(&wanted) || scopes.contains(&Scope::Admin) {
+            return Ok(());
+        }
+        let name = match wanted {
+            Scope::Send => "send",
+            Scope::Read => "read",
+            Scope::Admin => "admin",
+        };
+        let detail = format!("this token does not have the scope {name}");
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    }
+
+    /// Whether the metrics may be read.
+    pub(crate) fn check_metrics(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let Some(token) = self.admin.as_ref().filter(|_| self.metrics_auth) else {
+            return Ok(());
+        };
+        match given(request).is_some_and(|given| same(given, token)) {
+            true => Ok(()),
+            false => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "the metrics need `Authorization: Bearer` with server.adminToken",
+            )),
+        }
+    }
+}
+
+fn given(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+fn same(given: &str, token: &Secret) -> bool {
+    given.as_bytes().ct_eq(token.expose().as_bytes()).into()
+}
+
+/// A scope, as a type.
+pub(super) trait Needed {
+    const SCOPE: Scope;
+}
+
+/// May send.
+pub(super) struct Sends;
+/// May read.
+pub(super) struct Reads;
+/// May do everything.
+pub(super) struct Administers;
+
+impl Needed for Sends {
+    const SCOPE: Scope = Scope::Send;
+}
+
+impl Needed for Reads {
+    const SCOPE: Scope = Scope::Read;
+}
+
+impl Needed for Administers {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// Proof that the request bears a token of that scope: to be the first argument of a handler, so that nothing else is looked at before.
+pub(super) struct Bearer<S>(PhantomData<S>);
+
+impl<S: Needed> FromRequest for Bearer<S> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let checked = match request.app_data::<web::Data<Tokens>>() {
+            Some(tokens) => tokens.check(request, S::SCOPE),
+            None => Err(Problem::away("the node starts")),
+        };
+        ready(checked.map(|()| Self(PhantomData)))
+    }
+}

@@ -1,0 +1,143 @@
+//! Messages from servers to users.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use linker_actors::{LinkerHandle, Outgoing, SendState};
+use linker_core::id::UserId;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::bearer::{Bearer, Sends};
+use super::idempotency::{Idempotency, Key};
+use crate::http::problem::Problem;
+
+/// A message to send.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewMessage {
+    /// The recipient's user id.
+    #[schema(example = "ANZ-123223")]
+    to: String,
+    /// What the recipient gets as `data.content`: any JSON.
+    #[schema(value_type = Value)]
+    content: Box<RawValue>,
+    /// In whose name; the master of the recipient's app without it.
+    from: Option<String>,
+    /// RELIABLE without it.
+    feature: Option<Feature>,
+    /// 1 to 256 bytes: by it repetitions are recognised, and a sender with a session gets a confirmation.
+    reference: Option<String>,
+}
+
+/// How a message is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Feature {
+    /// Never lost once acknowledged.
+    Reliable,
+    /// In memory only, at most once.
+    Fast,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// Delivery was proven; of a FAST message: it was handed to a session.
+    Delivered,
+    /// It is on the disk, and goes to the recipient when that comes.
+    Stored,
+    /// FAST, and nobody was there.
+    Dropped,
+    /// The next domain on its way answers for it.
+    Forwarded,
+}
+
+impl From<SendState> for State {
+    fn from(state: SendState) -> Self {
+        match state {
+            SendState::Delivered => Self::Delivered,
+            SendState::Forwarded => Self::Forwarded,
+            SendState::Dropped => Self::Dropped,
+            // Whatever else there may be one day is safe at least.
+            _ => Self::Stored,
+        }
+    }
+}
+
+/// A message that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Sent {
+    /// Its id; of a repetition, that of the first.
+    id: String,
+    /// What became of it.
+    state: State,
+}
+
+/// Sends a message and answers when it is safe: delivered, or on the disk.
+#[utoipa::path(
+    post, path = "/api/v1/messages", tag = "messages", request_body = NewMessage,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Requests with the same key send one message: they get the first answer again for a day from the same node, and within `reliable.dedupeWindow` from any")),
+    security(("token" = ["send"])),
+    responses(
+        (status = 202, body = Sent),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The token has no such scope, or the two apps do not speak with each other"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No app or domain has such users"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The recipient's inbox is full, or the first request of this key is not answered yet"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn send(
+    _: Bearer<Sends>,
+    request: HttpRequest,
+    linker: web::Data<LinkerHandle>,
+    known: web::Data<Idempotency>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
+    let key = Key::of(&request)?;
+    let message: NewMessage = super::json(&request, &body)?;
+    let (to, outgoing) = outgoing(&linker, message, key.as_ref())?;
+    known
+        .once(key, &body, async || {
+            let receipt = linker.send(to, outgoing).await?;
+            let sent = Sent {
+                id: receipt.id.to_string(),
+                state: receipt.state.into(),
+            };
+            super::answer(StatusCode::ACCEPTED, &sent)
+        })
+        .await
+}
+
+fn outgoing(
+    linker: &LinkerHandle,
+    message: NewMessage,
+    key: Option<&Key>,
+) -> Result<(UserId, Outgoing), Problem> {
+    let user = |text: &str| text.parse().map_err(|_| Problem::user_id(text));
+    let to: UserId = user(&message.to)?;
+    let max = linker.max_frame_bytes();
+    if message.content.get().len() > max {
+        let detail = format!("the content has more than {max} bytes (limits.maxFrameBytes)");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    let mut outgoing = Outgoing::new(&message.content)?;
+    if let Some(from) = &message.from {
+        outgoing = outgoing.from_user(user(from)?);
+    }
+    if message.feature == Some(Feature::Fast) {
+        outgoing = outgoing.fast();
+    }
+    // What recognises the repetition where another node gets it, or this one after a restart.
+    outgoing = match (message.reference, key) {
+        (Some(reference), _) => outgoing.with_reference(&reference),
+        (None, Some(key)) => outgoing.with_reference(key.as_str()).without_confirmation(),
+        (None, None) => outgoing,
+    };
+    Ok((to, outgoing))
+}

@@ -1,0 +1,101 @@
+//! The API for backends and operators, on the admin port (CONTRACT.md, "HTTP").
+
+mod bearer;
+mod document;
+mod idempotency;
+mod messages;
+mod network;
+mod paging;
+mod users;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use bearer::Tokens;
+
+use super::problem::Problem;
+use idempotency::{Answered, Idempotency};
+
+/// The longest body.
+const BODY_MAX: usize = 64 * 1024 * 1024;
+
+/// What all threads of the server share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    tokens: web::Data<Tokens>,
+    idempotency: web::Data<Idempotency>,
+}
+
+impl Shared {
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self {
+            tokens: web::Data::new(tokens),
+            idempotency: web::Data::default(),
+        }
+    }
+}
+
+/// Mounts the API and its document.
+pub(crate) fn routes(config: &mut ServiceConfig, shared: &Shared) {
+    config
+        .app_data(shared.tokens.clone())
+        .app_data(shared.idempotency.clone())
+        .app_data(web::PayloadConfig::new(BODY_MAX))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| {
+            Problem::new(StatusCode::BAD_REQUEST, format!("the query: {error}")).into()
+        }))
+        .service(resource("/api/v1/messages").route(web::post().to(messages::send)))
+        .service(resource("/api/v1/users/{id}").route(web::get().to(users::user)))
+        .service(resource("/api/v1/users/{id}/sessions").route(web::delete().to(users::close)))
+        .service(resource("/api/v1/nodes").route(web::get().to(network::nodes)))
+        .service(resource("/api/v1/domains").route(web::get().to(network::domains)))
+        .service(resource("/api/v1/whoami").route(web::get().to(network::whoami)))
+        .configure(document::routes);
+}
+
+/// A path whose other methods are refused as a problem.
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(async || {
+        Err::<&str, _>(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path has no such method; see /docs",
+        ))
+    }))
+}
+
+/// What is at no path.
+pub(crate) async fn nothing(request: HttpRequest) -> Result<&'static str, Problem> {
+    let detail = format!("there is nothing at {}; see /docs", request.path());
+    Err(Problem::new(StatusCode::NOT_FOUND, detail))
+}
+
+/// Reads a body. It has to say that it is JSON: that is what no page of another origin can have a browser send without asking first.
+fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
+    if !is_json {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body has to be sent as application/json",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let code = match error.is_data() {
+            true => linker_core::code::ErrorCode::InvalidField,
+            false => linker_core::code::ErrorCode::InvalidJson,
+        };
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body: {error}")).with_code(code)
+    })
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Result<Answered, Problem> {
+    let body = serde_json::to_vec(body)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(Answered { status, body })
+}

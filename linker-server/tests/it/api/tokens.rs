@@ -1,0 +1,76 @@
+//! Who may call what.
+
+use serde_json::json;
+
+use crate::harness::{Api, Node, NodeConfig};
+
+const MESSAGE: &str = "/api/v1/messages";
+const USER: &str = "/api/v1/users/ANZ-2";
+const SESSIONS: &str = "/api/v1/users/ANZ-2/sessions";
+
+async fn guarded() -> Node {
+    let config = NodeConfig::new().set("server.adminToken", "adm1n");
+    let file = config.write("reader", "r3ad\n");
+    config
+        .set(
+            "server.tokens",
+            json!([
+                {"token": "s3nd", "scopes": ["send"]},
+                {"tokenFile": file, "scopes": ["read"]},
+                {"token": "b0th", "scopes": ["send", "read"]},
+            ]),
+        )
+        .start()
+        .await
+}
+
+/// What sending, reading and closing are answered with.
+async fn statuses(api: &Api) -> [u16; 3] {
+    let body = json!({"to": "ANZ-2", "content": 1});
+    [
+        api.post(MESSAGE, &body).await.status,
+        api.get(USER).await.status,
+        api.delete(SESSIONS).await.status,
+    ]
+}
+
+#[tokio::test]
+async fn tokens_may_what_their_scopes_say() {
+    let node = guarded().await;
+    for (token, expected) in [
+        ("adm1n", [202, 200, 200]),
+        ("s3nd", [202, 403, 403]),
+        ("r3ad", [403, 200, 403]),
+        ("b0th", [202, 200, 403]),
+        ("adm1", [401, 401, 401]),
+        ("adm1nn", [401, 401, 401]),
+    ] {
+        assert_eq!(statuses(&Api::bearing(&node, token)).await, expected, "{token}");
+    }
+    assert_eq!(statuses(&Api::of(&node)).await, [401, 401, 401]);
+}
+
+#[tokio::test]
+async fn who_has_no_token_is_told_before_anything_else_is_looked_at() {
+    let node = guarded().await;
+    let api = Api::of(&node);
+    let answer = api.post(MESSAGE, &json!("nonsense")).await;
+    answer.problem(401);
+    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    api.get("/api/v1/users/nobody").await.problem(401);
+    let basic = api.call("GET /api/v1/whoami HTTP/1.1\r\nAuthorization: Basic adm1n", "");
+    basic.await.problem(401);
+    // The scheme's name is in any case.
+    let lower = api.call("GET /api/v1/whoami HTTP/1.1\r\nAuthorization: bearer adm1n", "");
+    assert_eq!(lower.await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_without_an_admin_token_guards_too() {
+    let node = NodeConfig::new()
+        .set("server.tokens", json!([{"token": "r3ad", "scopes": ["read"]}]))
+        .start()
+        .await;
+    assert_eq!(statuses(&Api::of(&node)).await, [401, 401, 401]);
+    assert_eq!(statuses(&Api::bearing(&node, "r3ad")).await, [403, 200, 403]);
+}
