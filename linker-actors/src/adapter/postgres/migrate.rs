@@ -22,6 +22,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/postgres/0003_hops.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/postgres/0004_no_arrival_index.sql"
+    )),
 ];
 
 /// The schema this code works with.
@@ -95,4 +99,16 @@ pub(super) async fn run(connection: &mut PgConnection) -> sqlx::Result<bool> {
     }
     connection.execute("COMMIT").await?;
     Ok(!missing.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+
+    #[test]
+    fn every_script_of_the_folder_is_run() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres");
+        let scripts = std::fs::read_dir(folder).expect("the folder is there").count();
+        assert_eq!(MIGRATIONS.len(), scripts);
+    }
 }

@@ -72,3 +72,15 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> sqlx::Result<()> {
         connection.execute("COMMIT").await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+
+    #[test]
+    fn every_script_of_the_folder_is_run() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
+        let scripts = std::fs::read_dir(folder).expect("the folder is there").count();
+        assert_eq!(MIGRATIONS.len(), scripts);
+    }
+}
