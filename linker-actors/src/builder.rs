@@ -61,6 +61,8 @@ pub struct LinkerBuilder {
     url: String,
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
+    #[cfg(feature = "auth")]
+    tokens: crate::logins::TokenOptions,
     #[cfg(feature = "meta")]
     meta: Option<MetaServer>,
     linker: Arc<OnceLock<WeakHandle>>,
@@ -80,6 +82,8 @@ impl LinkerBuilder {
             url: String::new(),
             authenticators: HashMap::new(),
             types: Vec::new(),
+            #[cfg(feature = "auth")]
+            tokens: crate::logins::TokenOptions::default(),
             #[cfg(feature = "meta")]
             meta: None,
             linker: Arc::default(),
@@ -214,6 +218,15 @@ impl LinkerBuilder {
         self
     }
 
+    /// How the tokens of [`LinkerHandle::login`] are made. By default the nodes of a domain share a secret in their presence registry; with presence in memory it is
+    /// gone with the process, and so are its tokens.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn session_tokens(mut self, options: crate::logins::TokenOptions) -> Self {
+        self.tokens = options;
+        self
+    }
+
     /// A message type of the host's own.
     #[must_use]
     pub fn handler<H: Handler>(mut self, handler: H) -> Self {
@@ -274,6 +287,15 @@ impl LinkerBuilder {
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(StartError::Config(format!("{name} must be more than zero")));
+        }
+        #[cfg(feature = "auth")]
+        if let Some(secret) = &self.tokens.secret
+            && secret.len() < crate::logins::TOKEN_SECRET_LEN_MIN
+        {
+            return Err(StartError::Config(format!(
+                "the secret of session_tokens must have at least {} bytes",
+                crate::logins::TOKEN_SECRET_LEN_MIN
+            )));
         }
         if config.session.heartbeat_timeout <= config.session.heartbeat_interval {
             return Err(StartError::Config(
@@ -375,6 +397,15 @@ impl LinkerBuilder {
             clock,
             backend: backend.handle(),
         });
+        #[cfg(feature = "auth")]
+        {
+            let domain = node.directory().own_domain().clone();
+            let (presence, store) = (Arc::clone(&presence), Arc::clone(&store));
+            let tokens = crate::logins::SessionTokens::new(self.tokens, domain, clock, presence, store)
+                .map_err(|error| StartError::Config(error.to_string()))?;
+            // Set once, here.
+            let _ = node.tokens.set(Arc::new(tokens));
+        }
         #[cfg(feature = "meta")]
         if first.following.is_some() && !first.is_complete {
             node.admission.wait();
@@ -394,6 +425,7 @@ impl LinkerBuilder {
         let handle = LinkerHandle::new(node, router, presence, store);
         // Set once, here.
         let _ = self.linker.set(handle.downgrade());
+        crate::pushes::start(handle.node(), handle.downgrade());
         Ok(Linker::new(handle, system, backend))
     }
 }

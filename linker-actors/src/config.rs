@@ -31,6 +31,8 @@ pub struct NodeConfig {
     pub retention_max_per_user: u64,
     /// How long a stop may take.
     pub drain_timeout: Duration,
+    /// How many of the sessions that log in by `POST /api/v1/login` this node is to have in relation to others; 0: none.
+    pub weight: u32,
 }
 
 impl Default for NodeConfig {
@@ -48,6 +50,7 @@ impl Default for NodeConfig {
             retention_max_age: Duration::from_secs(30 * 24 * 3600),
             retention_max_per_user: 100_000,
             drain_timeout: Duration::from_secs(30),
+            weight: 1,
         }
     }
 }

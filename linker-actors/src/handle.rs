@@ -198,6 +198,10 @@ impl LinkerHandle {
         &self.inner.node
     }
 
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.inner.store)
+    }
+
     /// The node's name in its domain.
     pub fn node_name(&self) -> &NodeName {
         &self.inner.node.me.name
@@ -221,15 +225,31 @@ impl LinkerHandle {
         self.submit(to, message, Kind::Message).await
     }
 
-    /// Sends the same message to each of `to`; answers for each in the order given.
+    /// Sends the same message to each of `to`, as those of a group: no confirmation, no repetition recognised. Answers for each in the order given.
     pub async fn send_to_many(&self, to: &[UserId], message: &Outgoing) -> Vec<Result<Receipt, SendError>> {
+        self.send_all(to, message, Kind::GroupMessage).await
+    }
+
+    /// As [`LinkerHandle::send`] to each of `to`.
+    pub(crate) async fn send_each(
+        &self,
+        to: &[UserId],
+        message: &Outgoing,
+    ) -> Vec<Result<Receipt, SendError>> {
+        self.send_all(to, message, Kind::Message).await
+    }
+
+    async fn send_all(
+        &self,
+        to: &[UserId],
+        message: &Outgoing,
+        kind: Kind,
+    ) -> Vec<Result<Receipt, SendError>> {
         /// Messages under way at once.
         const UNDER_WAY_MAX: usize = 256;
         let mut answers = Vec::with_capacity(to.len());
         for some in to.chunks(UNDER_WAY_MAX) {
-            let sends = some
-                .iter()
-                .map(|user| self.submit(*user, message.clone(), Kind::GroupMessage));
+            let sends = some.iter().map(|user| self.submit(*user, message.clone(), kind));
             answers.extend(futures_util::future::join_all(sends).await);
         }
         answers

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use linker_core::id::{DomainName, NodeInstance, NodeName, UserId};
-use linker_core::port::{NodeRecord, NodeState, PresenceError, SessionRef};
+use linker_core::id::{DomainName, MessageId, NodeInstance, NodeName, UserId};
+use linker_core::port::{NodeRecord, NodeState, PresenceError, SessionRef, StoreError, WaitReason};
 
-use crate::cluster::{Answer, Cluster, Question, SessionWord, sessions_here};
+use crate::cluster::{
+    Answer, Cluster, MessageWord, Question, SessionWord, message_here, path_of, sessions_here,
+};
 use crate::handle::LinkerHandle;
 use crate::node::Node;
 
@@ -21,6 +23,8 @@ pub struct NodeReport {
     pub is_draining: bool,
     /// Its sessions.
     pub sessions: u64,
+    /// How many it is to have in relation to others.
+    pub weight: u32,
     /// When it started, ms since the epoch.
     pub since_ms: u64,
     /// Of the program.
@@ -38,6 +42,29 @@ pub struct SessionReport {
     pub since_ms: Option<u64>,
     /// Where its connection comes from: the client's address, or that of a proxy before the node.
     pub address: Option<IpAddr>,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessageState {
+    /// In memory, on its way.
+    Pending,
+    /// On the disk, for this reason.
+    Stored(WaitReason),
+    /// Delivery was proven, a moment ago.
+    Delivered,
+}
+
+/// What is known of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageReport {
+    /// Where it is.
+    pub state: MessageState,
+    /// The domains it has been in, this one last.
+    pub path: Vec<String>,
+    /// Where it goes from here, of what waits for another domain.
+    pub to: Option<DomainName>,
 }
 
 /// Where users live that are not of this domain.
@@ -98,6 +125,47 @@ impl LinkerHandle {
         }
     }
 
+    /// What this domain knows of a message while it is kept: on its way, in the store, or proven within the last minute by a session of another node than its sender's.
+    /// `None` for what it has delivered before, or never had.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be asked.
+    pub async fn message(&self, id: MessageId) -> Result<Option<MessageReport>, StoreError> {
+        let (node, store) = (Arc::clone(self.node()), self.store());
+        let own = self.domain_name();
+        let asked = node.backend.clone().spawn(async move {
+            let stored = store.find(id).await?;
+            let words = known_of(&node, id).await;
+            let here = |mut path: Vec<String>| {
+                path.push(own.to_string());
+                path
+            };
+            if words.iter().any(|word| word.delivered) {
+                let path = stored.as_ref().map(|row| path_of(&row.envelope));
+                return Ok(Some(MessageReport {
+                    state: MessageState::Delivered,
+                    path: here(path.unwrap_or_default()),
+                    to: None,
+                }));
+            }
+            if let Some(row) = stored {
+                return Ok(Some(MessageReport {
+                    state: MessageState::Stored(row.reason),
+                    path: here(path_of(&row.envelope)),
+                    to: row.home,
+                }));
+            }
+            Ok(words.into_iter().next().map(|word| MessageReport {
+                state: MessageState::Pending,
+                path: here(word.path),
+                to: None,
+            }))
+        });
+        asked
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Away(error.to_string())))
+    }
+
     /// The sessions that a user has in the domain, oldest first on each node.
     ///
     /// # Errors
@@ -144,7 +212,7 @@ async fn there(node: &Arc<Node>, instance: &NodeInstance, user: UserId, count: u
             .into_iter()
             .map(|word| of_word(&instance.name, word))
             .collect(),
-        None => {
+        _ => {
             let unknown = SessionReport {
                 node: instance.name.clone(),
                 since_ms: None,
@@ -153,6 +221,26 @@ async fn there(node: &Arc<Node>, instance: &NodeInstance, user: UserId, count: u
             vec![unknown; count]
         }
     }
+}
+
+/// What the nodes know of a message, this one first; those that know nothing are left out.
+async fn known_of(node: &Arc<Node>, id: MessageId) -> Vec<MessageWord> {
+    let here = message_here(node, id).await;
+    let others = match &node.cluster {
+        Some(cluster) => cluster.members.load_full(),
+        None => Arc::default(),
+    };
+    let question = Question::Message { id: id.to_string() };
+    let asked = others
+        .iter()
+        .filter(|record| record.node != node.me)
+        .map(|record| Cluster::ask(node, &record.node, &question));
+    let answers = futures_util::future::join_all(asked).await;
+    let there = answers.into_iter().filter_map(|answer| match answer {
+        Some(Answer::Message(word)) => word,
+        _ => None,
+    });
+    here.into_iter().chain(there).collect()
 }
 
 fn of_word(node: &NodeName, word: SessionWord) -> SessionReport {
@@ -168,6 +256,7 @@ fn report(record: &NodeRecord) -> NodeReport {
         name: record.node.name.clone(),
         is_draining: record.state == NodeState::Draining,
         sessions: record.sessions,
+        weight: record.weight,
         since_ms: record.since_ms,
         version: record.version.clone(),
         url: record.url.clone(),
@@ -187,6 +276,7 @@ impl Node {
                 false => NodeState::Up,
             },
             sessions: self.sessions.len() as u64,
+            weight: self.config.weight,
             links_down: self.links.down(&self.directory()),
             settings,
         }

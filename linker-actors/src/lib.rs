@@ -43,12 +43,14 @@ mod handle;
 mod inspection;
 mod linker;
 mod links;
+mod logins;
 mod message_type;
 #[cfg(feature = "meta")]
 mod meta;
 mod metrics;
 mod node;
 mod presence;
+mod pushes;
 mod router;
 mod runtime;
 mod session;
@@ -62,10 +64,13 @@ pub use data_dir::{DataDir, DataDirError};
 pub use endpoint::{WEBSOCKET_PATH, tune_socket};
 pub use error::{SendError, SetDirectoryError, StartError};
 pub use handle::{Event, Events, Health, LinkerHandle, Outgoing, Receipt, SendState};
-pub use inspection::{Elsewhere, NodeReport, SessionReport, UserError};
+pub use inspection::{Elsewhere, MessageReport, MessageState, NodeReport, SessionReport, UserError};
 pub use linker::Linker;
 pub use linker_core as core;
 pub use links::{DomainReport, LinkReport, OwnLink};
+#[cfg(feature = "auth")]
+pub use logins::{LoginError, Placed, RevokeError, TOKEN_SECRET_LEN_MIN, TokenOptions};
 pub use message_type::{Caller, Handler, HandlerError, Reply};
 #[cfg(feature = "meta")]
 pub use meta::MetaServer;
+pub use pushes::{NewPush, PushError, PushReport, PushTarget, Undelivered};

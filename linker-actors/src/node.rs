@@ -52,6 +52,11 @@ pub(crate) struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) calls: Calls,
+    /// Tells the one who works on pushes.
+    pub(crate) pushes: crate::pushes::Wake,
+    /// Makes and believes tokens.
+    #[cfg(feature = "auth")]
+    pub(crate) tokens: OnceLock<Arc<crate::logins::SessionTokens>>,
     /// Where backends live: their connections, the authenticators, the host's handlers.
     pub(crate) backend: tokio::runtime::Handle,
     pub(crate) store: OnceLock<Recipient<StoreMail>>,
@@ -111,6 +116,9 @@ impl Node {
             ),
             metrics: Arc::new(Metrics::new()),
             calls: Calls::default(),
+            pushes: crate::pushes::Wake::default(),
+            #[cfg(feature = "auth")]
+            tokens: OnceLock::new(),
             backend: parts.backend,
             store: OnceLock::new(),
             presence: OnceLock::new(),

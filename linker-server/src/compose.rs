@@ -160,5 +160,6 @@ fn node_config(config: &Config) -> NodeConfig {
         retention_max_age: reliable.retention.max_age,
         retention_max_per_user: reliable.retention.max_per_user,
         drain_timeout: server.drain_timeout,
+        weight: config.node.weight,
     }
 }

@@ -5,6 +5,7 @@ mod cli;
 mod compose;
 mod config;
 mod http;
+mod login_key;
 mod meta;
 mod process;
 mod serve;

@@ -4,16 +4,17 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use actix_web::web::Data;
 use linker_actors::adapter::postgres;
 use linker_actors::adapter::sqlite::{OpenOptions, SqliteStore};
 use linker_actors::{DataDir, Linker};
 
 use crate::compose::StorePlace;
 use crate::config::{Config, StoreLocation};
-use crate::http::{admin, client};
+use crate::http::{Attempts, LoginShared, admin, client};
 use crate::process::{Failure, exit, listen, stop_signal};
 use crate::telemetry::Telemetry;
-use crate::{compose, meta};
+use crate::{compose, login_key, meta};
 
 /// Runs a node until it is told to stop.
 pub(crate) fn run(config: Config) -> ExitCode {
@@ -65,13 +66,23 @@ async fn serve(config: Config) -> Result<(), Failure> {
     }
     let public_url = config.server.public_url_at(ws_address);
     let builder = compose::builder(&config, directory, public_url).map_err(Failure::misuse)?;
-    let linker = builder.start().await.map_err(Failure::at_run_time)?;
+    let tokens = login_key::token_options(&config).map_err(Failure::at_run_time)?;
+    let linker = builder
+        .session_tokens(tokens)
+        .start()
+        .await
+        .map_err(Failure::at_run_time)?;
     if let StoreLocation::SqliteFile(path) = &config.store.location {
         tracing::info!(file = %path.display(), "the store is outside of the data folder");
     }
-    let admin_server = admin::start(admin_listener, &config.server, linker.handle(), telemetry)
+    let login = LoginShared {
+        linker: Data::new(linker.handle()),
+        attempts: Data::new(Attempts::new(config.login.per_second_per_address)),
+        allowed_origins: Data::new(config.server.allowed_origins.clone()),
+    };
+    let admin_server = admin::start(admin_listener, &config.server, login.clone(), telemetry)
         .map_err(Failure::at_run_time)?;
-    let client_server = client::start(ws_listener, &config, &linker).map_err(Failure::at_run_time)?;
+    let client_server = client::start(ws_listener, &config, &linker, &login).map_err(Failure::at_run_time)?;
     let (admin_handle, client_handle) = (admin_server.handle(), client_server.handle());
     actix_rt::spawn(admin_server);
     actix_rt::spawn(client_server);

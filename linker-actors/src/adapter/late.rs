@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
-    TakeOver,
+    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Record, RecordWrite, Records, Repeatable,
+    Store, StoreBatch, StoreError, TakeOver, Waiting,
 };
 
 use super::postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
@@ -66,6 +66,29 @@ impl LateStore {
     }
 }
 
+impl Records for LateStore {
+    fn write_records(&self, writes: Vec<RecordWrite>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move { self.store()?.write_records(writes).await })
+    }
+
+    fn read_records(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move { self.store()?.read_records(keys).await })
+    }
+
+    fn list_records(
+        &self,
+        prefix: String,
+        after: String,
+        max: u32,
+    ) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move { self.store()?.list_records(prefix, after, max).await })
+    }
+
+    fn expire_records(&self, now_ms: u64, max: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { self.store()?.expire_records(now_ms, max).await })
+    }
+}
+
 impl Store for LateStore {
     fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
         Box::pin(async move { self.store()?.apply(batch).await })
@@ -73,6 +96,10 @@ impl Store for LateStore {
 
     fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, StoreError>> {
         Box::pin(async move { self.store()?.page(request).await })
+    }
+
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>> {
+        Box::pin(async move { self.store()?.find(id).await })
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

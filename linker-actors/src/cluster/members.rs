@@ -122,6 +122,7 @@ impl Members {
                     self.unreconciled = 0;
                     self.tell_presence(PresenceMail::Reconcile { was_unknown }).await;
                 }
+                self.keep_secret(was_unknown, number);
                 self.move_on(cluster, &registry, number).await;
             }
             Err(error) => {
@@ -130,6 +131,18 @@ impl Members {
                 self.on_presence(cluster, Some(error.to_string()));
             }
         }
+    }
+
+    /// The registry is told again what the nodes share, before one that never knew it makes another.
+    fn keep_secret(&self, was_unknown: bool, number: u64) {
+        #[cfg(feature = "auth")]
+        if (was_unknown || number.is_multiple_of(RECONCILE_BEATS))
+            && let Some(tokens) = self.node.tokens.get().map(Arc::clone)
+        {
+            tokio::spawn(async move { tokens.refresh().await });
+        }
+        #[cfg(not(feature = "auth"))]
+        let _ = (was_unknown, number);
     }
 
     /// Answers whether presence is back after it was away.

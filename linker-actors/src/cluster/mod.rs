@@ -30,7 +30,9 @@ use linker_core::port::{Bus, NodeRecord, Presence};
 pub(crate) use faults::take_over as take_over_faults;
 pub(crate) use inbox::PeerFrame;
 pub(crate) use peer::{Offered, Peer};
-pub(crate) use questions::{Answer, Question, SessionWord, sessions_here};
+pub(crate) use questions::{
+    Answer, MessageWord, Question, SessionWord, message_here, path_of, sessions_here,
+};
 pub(crate) use settings::settings_in_common;
 pub(crate) use start::start;
 pub(crate) use whereabouts::Located;

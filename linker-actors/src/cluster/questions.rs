@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use linker_core::bus::BusFrame;
-use linker_core::id::{NodeInstance, UserId};
+use linker_core::envelope::Envelope;
+use linker_core::id::{MessageId, NodeInstance, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Cluster, Peer};
 use crate::node::Node;
+use crate::router::RouterMail;
 
 /// The bus may lose a question or its answer: it is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -29,6 +31,10 @@ const WAITING_MAX: usize = 10_000;
 pub(crate) enum Question {
     /// Which sessions of this user do you have?
     Sessions { user: String },
+    /// Do you know of this message?
+    Message { id: String },
+    /// There is a push to work on.
+    Pushes,
 }
 
 /// An answer.
@@ -36,6 +42,19 @@ pub(crate) enum Question {
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Answer {
     Sessions(Vec<SessionWord>),
+    Message(Option<MessageWord>),
+    Heard,
+}
+
+/// What a node knows of a message, in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageWord {
+    /// A session of that node has proven it.
+    pub(crate) delivered: bool,
+    /// The domains that it has left.
+    #[serde(default)]
+    pub(crate) path: Vec<String>,
 }
 
 /// A session, in an answer.
@@ -104,15 +123,19 @@ impl Cluster {
         serde_json::from_slice(&answer?).ok()
     }
 
-    pub(super) fn on_call(node: &Node, peer: &Peer, number: u64, body: &[u8]) {
+    pub(super) fn on_call(node: &Arc<Node>, peer: &Arc<Peer>, number: u64, body: &[u8]) {
         let Ok(question) = serde_json::from_slice::<Question>(body) else {
             return;
         };
-        let answer = answer(node, &question);
-        if let Some(Ok(body)) = answer.map(|answer| serde_json::to_vec(&answer)) {
-            let body = body.into();
-            peer.tell(&BusFrame::Reply { number, body });
-        }
+        let (node, peer) = (Arc::clone(node), Arc::clone(peer));
+        // Routers may be busy; what comes over the bus must not wait for them.
+        node.backend.clone().spawn(async move {
+            let answer = answer(&node, &question).await;
+            if let Some(Ok(body)) = answer.map(|answer| serde_json::to_vec(&answer)) {
+                let body = body.into();
+                peer.tell(&BusFrame::Reply { number, body });
+            }
+        });
     }
 
     pub(super) fn on_reply(&self, number: u64, body: &[u8]) {
@@ -123,13 +146,47 @@ impl Cluster {
     }
 }
 
-fn answer(node: &Node, question: &Question) -> Option<Answer> {
+async fn answer(node: &Node, question: &Question) -> Option<Answer> {
     match question {
+        Question::Message { id } => Some(Answer::Message(message_here(node, id.parse().ok()?).await)),
+        Question::Pushes => {
+            node.hear_of_pushes();
+            Some(Answer::Heard)
+        }
         Question::Sessions { user } => {
             let user: UserId = user.parse().ok()?;
             Some(Answer::Sessions(sessions_here(node, &user)))
         }
     }
+}
+
+/// What this node knows of a message, the store aside.
+pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWord> {
+    if node.custody.proven_lately().contains(&id) {
+        return Some(MessageWord {
+            delivered: true,
+            path: Vec::new(),
+        });
+    }
+    for (_, router) in node.routers.all() {
+        let (tell, told) = oneshot::channel();
+        if router.send(RouterMail::Find(id, tell)).await.is_err() {
+            continue;
+        }
+        if let Ok(Some(envelope)) = told.await {
+            return Some(MessageWord {
+                delivered: false,
+                path: path_of(&envelope),
+            });
+        }
+    }
+    None
+}
+
+/// The domains that it has left.
+pub(crate) fn path_of(envelope: &Envelope) -> Vec<String> {
+    let path = envelope.trail.as_ref().map(|trail| &trail.path[..]);
+    path.unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 /// The sessions that a user has on this node, oldest first.

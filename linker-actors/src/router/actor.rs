@@ -124,6 +124,10 @@ impl Handler<RouterMail> for RouterActor {
             RouterMail::Arrivals(submissions) => {
                 worker.with_router(|router, new_id, now| router.arrivals(submissions, new_id, now))
             }
+            RouterMail::Find(id, tell) => worker.with_router(|router, _, _| {
+                // Whoever asked may have gone.
+                let _ = tell.send(router.find(&id));
+            }),
             RouterMail::LetGo => worker.with_router(|router, new_id, now| router.let_go(new_id, now)),
             RouterMail::TakeOver(surrendered) => {
                 worker.with_router(|router, new_id, now| router.take_over(surrendered, new_id, now))

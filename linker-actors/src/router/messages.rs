@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::Message;
 use linker_core::custody::{AdoptedForward, Submission, Surrendered, Ticket};
+use linker_core::envelope::Envelope;
 use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
 
@@ -64,6 +65,8 @@ pub(crate) enum RouterMail {
     ForwardRows(Vec<StoredRow>, DomainName, oneshot::Sender<AdoptedForward>),
     /// The ingress: messages from other domains, in order.
     Arrivals(Vec<Submission<Target>>),
+    /// An operator: is this message pending here?
+    Find(MessageId, oneshot::Sender<Option<Arc<Envelope>>>),
     /// The node drains: leave to the others what is safe.
     LetGo,
     /// Anybody: look at what the node shares, it has changed.

@@ -14,6 +14,7 @@ use linker_core::custody::{
     Adopted, AdoptedForward, Custody, CustodyContext, CustodyEffect, Delivery, Elsewhere, Origin, Outcome,
     PAGE_AGE_MAX, Settlement, Submission, Surrendered, Ticket,
 };
+use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
@@ -402,6 +403,10 @@ impl Router {
                 custody.submit(submission, cx);
             }
         });
+    }
+
+    pub(crate) fn find(&self, id: &MessageId) -> Option<Arc<Envelope>> {
+        self.custody.find(id)
     }
 
     pub(crate) fn let_go(&mut self, new_id: NewId<'_>, now: Now) {

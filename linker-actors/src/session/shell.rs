@@ -394,15 +394,10 @@ impl SessionShell {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
-        let node = &self.worker.node;
+        let node = Arc::clone(&self.worker.node);
         let authenticator = node.authenticators.of(&app.app_name);
-        node.backend.spawn(async move {
-            let result = match authenticator {
-                Some(authenticator) => authenticator.authenticate(credentials).await,
-                None => Err(linker_core::port::AuthError::Unavailable(
-                    "the client apps have just changed; log in again".to_owned(),
-                )),
-            };
+        node.backend.clone().spawn(async move {
+            let result = crate::logins::authenticate(&node, authenticator, credentials).await;
             // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::Authenticated(result));
         });

@@ -241,6 +241,12 @@ impl StoreActor {
                     break;
                 }
             }
+            let now_ms = node.clock.now().unix_ms;
+            while let Ok(removed) = store.expire_records(now_ms, EXPIRE_ROWS_MAX).await {
+                if removed < u64::from(EXPIRE_ROWS_MAX) {
+                    break;
+                }
+            }
         });
     }
 

@@ -41,7 +41,7 @@ async fn fill(store: &SqliteStore) -> u64 {
 
 fn small_disk() -> OpenOptions {
     OpenOptions {
-        pages_max: Some(201),
+        pages_max: Some(204),
         ..OpenOptions::default()
     }
 }

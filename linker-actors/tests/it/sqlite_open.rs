@@ -125,7 +125,7 @@ async fn a_newer_schema_is_refused() {
             error,
             OpenError::Newer {
                 found: 99,
-                known: 4,
+                known: 5,
                 ..
             }
         ),
@@ -146,7 +146,7 @@ async fn without_leave_to_migrate_an_old_schema_is_refused() {
             error,
             OpenError::Outdated {
                 found: 0,
-                needed: 4,
+                needed: 5,
                 ..
             }
         ),
@@ -161,7 +161,7 @@ async fn without_leave_to_migrate_an_old_schema_is_refused() {
             error,
             OpenError::Outdated {
                 found: 0,
-                needed: 4,
+                needed: 5,
                 ..
             }
         ),

@@ -158,6 +158,14 @@ impl<S> PendingTable<S> {
         Some(pending)
     }
 
+    /// The message of this id. Walks through all.
+    pub(super) fn find(&self, id: &MessageId) -> Option<&Pending<S>> {
+        self.slots
+            .iter()
+            .map(|(_, pending)| pending)
+            .find(|pending| pending.envelope.id == *id)
+    }
+
     /// All, oldest first.
     pub(super) fn tickets(&self) -> Vec<Ticket> {
         let ticket = |(slot, pending): (usize, &Pending<S>)| Ticket {

@@ -91,6 +91,11 @@ impl<S: Clone> Custody<S> {
         self.len() == 0
     }
 
+    /// The message of this id, if it is pending here. Walks through all: for people who ask.
+    pub fn find(&self, id: &MessageId) -> Option<Arc<Envelope>> {
+        self.pending.find(id).map(|pending| Arc::clone(&pending.envelope))
+    }
+
     /// Why a message cannot be taken now, if it cannot: to be asked before [`Custody::submit`].
     pub fn refusal(&self, envelope: &Envelope) -> Option<FrameError> {
         let safe = envelope.feature == Feature::Reliable && envelope.kind.counts();

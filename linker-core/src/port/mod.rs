@@ -4,6 +4,7 @@ mod authenticator;
 mod bus;
 mod link;
 mod presence;
+mod records;
 mod store;
 
 use std::future::Future;
@@ -19,9 +20,10 @@ pub use presence::{
     Cluster, NODE_TIMEOUT, NodeRecord, NodeState, Presence, PresenceError, PresenceWatcher, Reconciled,
     Registered, SessionRef, TURN_ASK_TIME, TURN_TIME, Turn,
 };
+pub use records::{Expected, RECORD_KEY_LEN_MAX, Record, RecordWrite, Records};
 pub use store::{
     CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store, StoreBatch,
-    StoreError, StoredRow, TakeOver, WaitReason,
+    StoreError, StoredRow, TakeOver, WaitReason, Waiting,
 };
 
 /// A boxed future, so that ports can be trait objects.

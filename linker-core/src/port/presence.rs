@@ -48,6 +48,8 @@ pub struct NodeRecord {
     pub url: String,
     /// Whether it takes sessions.
     pub state: NodeState,
+    /// How many sessions it is to have in relation to others; 0: none that are placed.
+    pub weight: u32,
     /// How many sessions it has.
     pub sessions: u64,
     /// The neighbouring domains that it cannot hand anything over to now, by name.
@@ -163,6 +165,9 @@ pub trait Presence: Send + Sync + 'static {
 
     /// This node serves no fetches of this user any more, nor waits to. Of other nodes' turns nothing is changed.
     fn end_turn(&self, user: UserId, node: NodeInstance) -> BoxFuture<'_, Result<(), PresenceError>>;
+
+    /// The secret that the nodes of the domain share: what was proposed first, by whichever of them, or last after the registry had forgotten it.
+    fn secret(&self, proposed: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, PresenceError>>;
 
     /// From now on tells `watcher` what changes, as soon as the registry knows, and also of this node's own changes. When a beat shows that a node died
     /// or came back, all has changed. A lookup that was under way when a change was told may have been answered before it.

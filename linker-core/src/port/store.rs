@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::BoxFuture;
+use super::{BoxFuture, Records};
 use crate::envelope::Envelope;
 use crate::id::{DomainName, MessageId, NodeInstance, UserId};
 
@@ -131,6 +131,17 @@ pub struct Page {
     pub exhausted: bool,
 }
 
+/// A row that was looked for by its id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// The message.
+    pub envelope: Arc<Envelope>,
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// Where it goes, of what waits for [`WaitReason::Forward`].
+    pub home: Option<DomainName>,
+}
+
 /// Asks for rows that a node moved and does not move any more.
 #[derive(Debug, Clone)]
 pub struct TakeOver {
@@ -185,7 +196,7 @@ pub enum StoreError {
 }
 
 /// Keeps messages until their delivery is proven. All methods may be called at once; `apply` by one caller at a time.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Records {
     /// Makes the changes and answers, in the order of the inserts, once they are on disk. Inserting an id that is there already is `Stored` and
     /// changes nothing, unless the message has left more domains than the one there ([`Envelope::hops`]): then it takes that one's place, also where the inbox is full, and where that
     /// one waits for [`WaitReason::Forward`] also for its own reason, and as its own node's. Of events ([`crate::envelope::Kind::is_event`]) to one recipient about one user only the newest, by arrival, is kept; the others
@@ -211,6 +222,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`WaitReason::Forward`] waits for [`WaitReason::Fault`]. What is changed by that is nobody's; what waits so already stays as it is.
     /// Every user is named once. Not one transaction: after an error some may have moved, and repeating it is safe.
     fn rehome(&self, users: Vec<(UserId, Option<DomainName>)>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The row of this id, whoever's it is.
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>>;
 
     /// How many rows wait for each of these users, kinds of all sorts included.
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;

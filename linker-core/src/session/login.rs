@@ -30,12 +30,15 @@ pub(super) struct LoggedIn {
 }
 
 /// Why a login was refused, and where to go instead.
-pub(super) struct Refusal {
-    pub(super) error: FrameError,
-    pub(super) urls: Vec<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRefusal {
+    /// As the client is told.
+    pub error: FrameError,
+    /// With `WRONG_DOMAIN`: where the user's domain lets clients in.
+    pub urls: Vec<String>,
 }
 
-impl Refusal {
+impl LoginRefusal {
     pub(super) fn new(code: ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self {
             error: FrameError::new(code, message),
@@ -44,7 +47,7 @@ impl Refusal {
     }
 }
 
-impl From<FrameError> for Refusal {
+impl From<FrameError> for LoginRefusal {
     fn from(error: FrameError) -> Self {
         Self {
             error,
@@ -53,35 +56,46 @@ impl From<FrameError> for Refusal {
     }
 }
 
-/// Known app, well-formed user id, the app's own prefix, at home here.
-pub(super) fn check(request: &AuthRequest<'_>, directory: &Directory) -> Result<Candidate, Refusal> {
+/// All checks of a login but the app's own, in PROTOCOL.md's order: known app, well-formed user id, the app's own prefix, at home here.
+///
+/// # Errors
+/// [`LoginRefusal`], of the first that fails.
+pub fn check_login(
+    app_id: &str,
+    user_id: &str,
+    directory: &Directory,
+) -> Result<(Arc<ClientApp>, UserId), LoginRefusal> {
     let app = directory
-        .app_by_id(&request.app_id)
-        .ok_or_else(|| Refusal::new(ErrorCode::UnknownApp, "`appId`: no client app has this id"))?;
-    let user: UserId = request
-        .user_id
+        .app_by_id(app_id)
+        .ok_or_else(|| LoginRefusal::new(ErrorCode::UnknownApp, "`appId`: no client app has this id"))?;
+    let user: UserId = user_id
         .parse()
-        .map_err(|error| FrameError::user_id("userId", &request.user_id, error))?;
+        .map_err(|error| FrameError::user_id("userId", user_id, error))?;
     if *user.app() != app.app_name {
         let message = format!("`userId`: users of this app are called {}-<number>", app.app_name);
-        return Err(Refusal::new(ErrorCode::WrongApp, message));
+        return Err(LoginRefusal::new(ErrorCode::WrongApp, message));
     }
     check_home(&user, directory)?;
+    Ok((Arc::clone(app), user))
+}
+
+pub(super) fn check(request: &AuthRequest<'_>, directory: &Directory) -> Result<Candidate, LoginRefusal> {
+    let (app, user) = check_login(&request.app_id, &request.user_id, directory)?;
     Ok(Candidate {
-        app: Arc::clone(app),
+        app,
         user,
         options: request.options,
     })
 }
 
 /// The directory may have changed while the app's authenticator was asked: what was checked before has to hold still.
-pub(super) fn check_again(candidate: &Candidate, directory: &Directory) -> Result<(), Refusal> {
+pub(super) fn check_again(candidate: &Candidate, directory: &Directory) -> Result<(), LoginRefusal> {
     let Candidate { app, user, .. } = candidate;
     let Some(now) = directory
         .app_of(user.app())
         .filter(|now| now.app_id == app.app_id)
     else {
-        return Err(Refusal::new(
+        return Err(LoginRefusal::new(
             ErrorCode::UnknownApp,
             "`appId`: no client app has this id any more",
         ));
@@ -89,21 +103,21 @@ pub(super) fn check_again(candidate: &Candidate, directory: &Directory) -> Resul
     check_home(user, directory)?;
     if !now.admits_sessions_of(app) {
         let message = "how this app's users log in has just been changed; log in again";
-        return Err(Refusal::new(ErrorCode::AuthUnavailable, message));
+        return Err(LoginRefusal::new(ErrorCode::AuthUnavailable, message));
     }
     Ok(())
 }
 
-fn check_home(user: &UserId, directory: &Directory) -> Result<(), Refusal> {
+fn check_home(user: &UserId, directory: &Directory) -> Result<(), LoginRefusal> {
     let Some(home) = directory.home_of(user) else {
         let message = format!("`userId`: no distribution covers {user}");
-        return Err(Refusal::new(ErrorCode::UnknownDomain, message));
+        return Err(LoginRefusal::new(ErrorCode::UnknownDomain, message));
     };
     if directory.is_home(user) {
         return Ok(());
     }
     let error = FrameError::new(ErrorCode::WrongDomain, format!("{user} lives in {home}"));
-    Err(Refusal {
+    Err(LoginRefusal {
         error,
         urls: directory.ws_urls(home).to_vec(),
     })
@@ -122,7 +136,7 @@ pub(super) fn credentials(request: &AuthRequest<'_>, user: UserId) -> Credential
 pub(super) fn reply(
     app_id: &str,
     user_id: &str,
-    refusal: Option<Refusal>,
+    refusal: Option<LoginRefusal>,
     missing: Option<u64>,
 ) -> Box<AuthReply> {
     let (error, urls) = refusal.map_or((None, Vec::new()), |refusal| (Some(refusal.error), refusal.urls));

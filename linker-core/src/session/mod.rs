@@ -12,5 +12,6 @@ mod state;
 pub use config::SessionConfig;
 pub use context::{FrameContext, SessionContext};
 pub use effect::{CallResult, Draft, SessionEffect};
+pub use login::{LoginRefusal, check_login};
 pub use proof::ProofWindow;
 pub use state::{Session, SessionPage};

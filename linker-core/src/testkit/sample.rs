@@ -94,6 +94,7 @@ pub fn record_of(node: NodeInstance) -> NodeRecord {
         version: "1.2.3".into(),
         url: format!("ws://{}.example:8080/ws", node.name),
         state: NodeState::Up,
+        weight: 1 + node.incarnation as u32 % 7,
         sessions: node.incarnation * 10,
         links_down: vec!["domain-09".parse().expect("a domain name")],
         settings: [("protocol".to_owned(), "1".to_owned())].into(),

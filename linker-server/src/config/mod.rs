@@ -16,6 +16,7 @@ mod jwt;
 mod limit;
 mod links;
 mod load;
+mod login;
 mod meta;
 mod mistake;
 mod nearest;
@@ -42,6 +43,7 @@ pub(crate) use client_app::ClientAppsConfig;
 pub(crate) use limit::{HeartbeatConfig, LimitsConfig};
 pub(crate) use links::LinksConfig;
 pub(crate) use load::{Overrides, load, telemetry};
+pub(crate) use login::LoginConfig;
 pub(crate) use meta::{MetaFile, MetaSource};
 pub(crate) use mistake::{Mistake, Mistakes, Place, Wrong};
 pub(crate) use node::NodeConfig;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) meta: Option<MetaSource>,
     pub(crate) client_apps: ClientAppsConfig,
     pub(crate) reliable: ReliableConfig,
+    pub(crate) login: LoginConfig,
     pub(crate) links: LinksConfig,
     pub(crate) limits: LimitsConfig,
     pub(crate) heartbeat: HeartbeatConfig,
@@ -83,7 +86,7 @@ impl Config {
         let (meta, has_meta) = meta::read(root);
         let client_apps = ClientAppsConfig::read(root, has_file, has_meta);
         let reliable = root.section("reliable", ReliableConfig::read);
-        unbuilt::refuse_login(root);
+        let login = root.section("login", LoginConfig::read);
         let links = LinksConfig::read(root);
         let limits = root.section("limits", LimitsConfig::read);
         let heartbeat = root.section("heartbeat", HeartbeatConfig::read);
@@ -97,6 +100,7 @@ impl Config {
             meta,
             client_apps,
             reliable,
+            login,
             links,
             limits,
             heartbeat,

@@ -6,6 +6,7 @@ use super::check;
 use super::reader::Section;
 use super::surroundings::Surroundings;
 
+const WEIGHT_MAX: u32 = 1000;
 /// The longest part of the host name that the default node name takes, so that it stays below the bound of a name.
 const HOST_PART_MAX: usize = 100;
 
@@ -16,6 +17,8 @@ pub(crate) struct NodeConfig {
     pub(crate) domain: DomainName,
     /// `name`, unique in the domain; default from the host's name and a random suffix.
     pub(crate) name: NodeName,
+    /// `weight`: how many of the sessions that log in by `POST /api/v1/login` it is to have in relation to other nodes; default 1, 0: none.
+    pub(crate) weight: u32,
 }
 
 impl NodeConfig {
@@ -26,6 +29,7 @@ impl NodeConfig {
         Self {
             domain: domain.unwrap_or_else(default_domain),
             name: name.unwrap_or_else(|| default_name(surroundings)),
+            weight: section.integer_u32("weight", 0..=WEIGHT_MAX, 1),
         }
     }
 }

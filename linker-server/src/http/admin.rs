@@ -9,7 +9,7 @@ use linker_actors::LinkerHandle;
 use serde_json::{Map, Value, json};
 use tracing_actix_web::TracingLogger;
 
-use super::api::{self, Tokens};
+use super::api::{self, LoginShared, Tokens};
 use super::log::RequestLog;
 use super::problem::Problem;
 use crate::config::ServerConfig;
@@ -27,7 +27,7 @@ struct Admin {
 pub(crate) fn start(
     listener: TcpListener,
     config: &ServerConfig,
-    linker: LinkerHandle,
+    login: LoginShared,
     telemetry: Telemetry,
 ) -> std::io::Result<Server> {
     let upkeep = telemetry.clone();
@@ -40,8 +40,8 @@ pub(crate) fn start(
     let process = metrics_process::Collector::default();
     process.describe();
     let admin = web::Data::new(Admin { telemetry, process });
-    let linker = web::Data::new(linker);
-    let shared = api::Shared::new(Tokens::new(config));
+    let linker = login.linker.clone();
+    let shared = api::Shared::new(Tokens::new(config), login);
     let server = HttpServer::new(move || {
         App::new()
             .wrap(TracingLogger::<RequestLog>::new())

@@ -1,4 +1,4 @@
-//! The clients' port: `/ws`, the demo page, the client module.
+//! The clients' port: `/ws`, logins by HTTP, the demo page, the client module.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use actix_web::{App, HttpResponse};
 use linker_actors::{Linker, tune_socket};
 use tracing_actix_web::TracingLogger;
 
+use super::api::{LoginShared, client_routes};
 use super::log::RequestLog;
 use super::web;
 use crate::config::Config;
@@ -20,7 +21,13 @@ use crate::config::Config;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves clients on a thread a core (`server.workers`).
-pub(crate) fn start(listener: TcpListener, config: &Config, linker: &Linker) -> std::io::Result<Server> {
+pub(crate) fn start(
+    listener: TcpListener,
+    config: &Config,
+    linker: &Linker,
+    login: &LoginShared,
+) -> std::io::Result<Server> {
+    let login = login.clone();
     let heartbeat_timeout = config.heartbeat.timeout;
     let upgrade = {
         let handle = linker.handle();
@@ -37,6 +44,7 @@ pub(crate) fn start(listener: TcpListener, config: &Config, linker: &Linker) -> 
         .disable_signals()
         .shutdown_timeout(1)
         .listen("clients", listener, move || {
+            let login = login.clone();
             HttpService::build()
                 .client_request_timeout(REQUEST_TIMEOUT)
                 .on_connect_ext(move |stream: &TcpStream, _| tune_socket(stream, heartbeat_timeout))
@@ -45,6 +53,7 @@ pub(crate) fn start(listener: TcpListener, config: &Config, linker: &Linker) -> 
                     App::new()
                         .wrap(TracingLogger::<RequestLog>::new())
                         .configure(web::routes)
+                        .configure(|config| client_routes(config, &login))
                         .default_service(actix_web::web::to(HttpResponse::NotFound)),
                     |_: ()| AppConfig::default(),
                 ))

@@ -2,9 +2,12 @@
 
 pub(crate) mod admin;
 mod api;
+mod attempts;
 pub(crate) mod client;
 mod log;
 mod problem;
 mod web;
 
+pub(crate) use api::LoginShared;
+pub(crate) use attempts::Attempts;
 pub(crate) use log::RequestLog;

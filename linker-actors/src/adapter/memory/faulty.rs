@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
-    TakeOver,
+    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Record, RecordWrite, Records, Repeatable,
+    Store, StoreBatch, StoreError, TakeOver, Waiting,
 };
 use tokio::sync::watch;
 
@@ -95,6 +95,41 @@ impl<S> FaultyStore<S> {
     }
 }
 
+impl<S: Store> Records for FaultyStore<S> {
+    fn write_records(&self, writes: Vec<RecordWrite>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.write_records(writes).await
+        })
+    }
+
+    fn read_records(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.read_records(keys).await
+        })
+    }
+
+    fn list_records(
+        &self,
+        prefix: String,
+        after: String,
+        max: u32,
+    ) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.list_records(prefix, after, max).await
+        })
+    }
+
+    fn expire_records(&self, now_ms: u64, max: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.expire_records(now_ms, max).await
+        })
+    }
+}
+
 impl<S: Store> Store for FaultyStore<S> {
     fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
         Box::pin(async move {
@@ -147,6 +182,13 @@ impl<S: Store> Store for FaultyStore<S> {
         Box::pin(async move {
             self.switch.begin().await?;
             self.store.rehome(users).await
+        })
+    }
+
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>> {
+        Box::pin(async move {
+            self.switch.begin().await?;
+            self.store.find(id).await
         })
     }
 

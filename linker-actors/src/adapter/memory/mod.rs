@@ -7,6 +7,7 @@ mod bus;
 mod faulty;
 mod forwarding;
 mod presence;
+mod records;
 mod store;
 
 pub use bus::{MemoryBus, MemoryHub};

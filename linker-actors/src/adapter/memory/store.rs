@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use linker_core::envelope::Envelope;
 use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    BoxFuture, CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store,
-    StoreBatch, StoreError, StoredRow, TakeOver, WaitReason,
+    BoxFuture, CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Record, RecordWrite,
+    Records, Repeatable, Store, StoreBatch, StoreError, StoredRow, TakeOver, WaitReason, Waiting,
 };
+
+use super::records::MemoryRecords;
 
 /// [`Store`] in memory: never away, bounded by nothing but the inbox limit, and gone with the process.
 ///
@@ -17,6 +19,7 @@ use linker_core::port::{
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     rows: Mutex<Rows>,
+    records: Mutex<MemoryRecords>,
 }
 
 #[derive(Debug)]
@@ -326,6 +329,15 @@ impl Rows {
         page
     }
 
+    fn find(&self, id: &MessageId) -> Option<Waiting> {
+        let row = self.rows.get(self.by_id.get(id)?)?;
+        Some(Waiting {
+            envelope: Arc::clone(&row.envelope),
+            reason: row.reason,
+            home: row.home.clone(),
+        })
+    }
+
     fn count(&self, request: &CountRequest) -> u64 {
         let Some(inbox) = self.inboxes.get(&request.user) else {
             return 0;
@@ -379,6 +391,33 @@ impl MemoryStore {
         // Nothing panics while the lock is held; were it so, what is there is still the best there is.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn records(&self) -> MutexGuard<'_, MemoryRecords> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records for MemoryStore {
+    fn write_records(&self, writes: Vec<RecordWrite>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.records().write(writes)) })
+    }
+
+    fn read_records(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move { Ok(self.records().read(keys)) })
+    }
+
+    fn list_records(
+        &self,
+        prefix: String,
+        after: String,
+        max: u32,
+    ) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move { Ok(self.records().list(&prefix, &after, max)) })
+    }
+
+    fn expire_records(&self, now_ms: u64, max: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(self.records().expire(now_ms, max)) })
+    }
 }
 
 impl Store for MemoryStore {
@@ -413,6 +452,10 @@ impl Store for MemoryStore {
             }
             Ok(())
         })
+    }
+
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>> {
+        Box::pin(async move { Ok(self.rows().find(&id)) })
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

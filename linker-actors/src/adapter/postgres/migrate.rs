@@ -26,6 +26,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/postgres/0004_no_arrival_index.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/postgres/0005_record.sql"
+    )),
 ];
 
 /// The schema this code works with.

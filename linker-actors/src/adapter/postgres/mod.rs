@@ -21,6 +21,7 @@ mod halves;
 mod migrate;
 mod open;
 mod read;
+mod records;
 mod row;
 mod store;
 mod taking;

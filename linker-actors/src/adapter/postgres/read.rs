@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use linker_core::envelope::HEAD_LEN_MAX;
-use linker_core::port::{CountRequest, Page, PageFilter, PageRequest, Repeatable, StoredRow};
+use linker_core::id::MessageId;
+use linker_core::port::{CountRequest, Page, PageFilter, PageRequest, Repeatable, StoredRow, Waiting};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -33,6 +34,8 @@ pub(super) const COUNT: &str = "SELECT \
     (SELECT count(*) FROM linker_message AS m WHERE m.id = ANY(($2::uuid[])[asked.first:asked.last]) \
      AND m.recipient || '' = asked.recipient) \
     FROM unnest($1::text[], $3::int4[], $4::int4[]) WITH ORDINALITY AS asked (recipient, first, last, n) ORDER BY asked.n";
+
+pub(super) const FIND: &str = "SELECT reason, body, home FROM linker_message WHERE id = $1";
 
 /// What was made at `$4` or after it. What was on its way for longer is passed over: it is found where it is stored again.
 pub(super) const REPEATABLE: &str = "SELECT stored_ms, substring(body FROM 1 FOR $3) FROM linker_message \
@@ -118,6 +121,21 @@ pub(super) async fn count(
     rows.iter()
         .map(|row| Ok(row.try_get::<i64, _>(0)?.cast_unsigned()))
         .collect()
+}
+
+pub(super) async fn find(connection: &mut PgConnection, id: &MessageId) -> sqlx::Result<Option<Waiting>> {
+    let row = sqlx::query(FIND)
+        .bind(uuid_of(id))
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (reason, home): (i16, Option<String>) = (row.try_get(0)?, row.try_get(2)?);
+    // What a version that knows more has written is not known here.
+    Ok(envelope_of(row.try_get(1)?).ok().map(|envelope| Waiting {
+        envelope: Arc::new(envelope),
+        reason: reason_in(reason.into()),
+        home: home.and_then(|home| home.parse().ok()),
+    }))
 }
 
 pub(super) async fn repeatable_since(

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
-    TakeOver,
+    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Record, RecordWrite, Records, Repeatable,
+    Store, StoreBatch, StoreError, TakeOver, Waiting,
 };
 use sqlx::Executor;
 use tokio::sync::Mutex;
@@ -21,10 +21,12 @@ use super::forwarding;
 use super::halves::Halves;
 use super::open::{self, PostgresOpenError, PostgresOptions};
 use super::read;
+use super::records;
 use super::row::{DedupeKey, uuid_of};
 use super::taking;
 use crate::adapter::sql::inbox_counts::InboxCounts;
 use crate::adapter::sql::moving::Party;
+use crate::adapter::sql::records::in_order;
 
 /// What was counted is counted anew after so long: other nodes add rows too.
 const COUNTS_KEPT_FOR: Duration = Duration::from_secs(10);
@@ -251,6 +253,36 @@ macro_rules! ask {
     };
 }
 
+impl Records for PostgresStore {
+    fn write_records(&self, writes: Vec<RecordWrite>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let writes = in_order(writes);
+        ask!(self, uncertain_unless_refused, |connection| records::write(
+            connection, &writes
+        ))
+    }
+
+    fn read_records(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        ask!(self, away, |connection| records::read(connection, &keys))
+    }
+
+    fn list_records(
+        &self,
+        prefix: String,
+        after: String,
+        max: u32,
+    ) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        ask!(self, away, |connection| records::list(
+            connection, &prefix, &after, max
+        ))
+    }
+
+    fn expire_records(&self, now_ms: u64, max: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        ask!(self, uncertain_unless_refused, |connection| records::expire(
+            connection, now_ms, max
+        ))
+    }
+}
+
 impl Store for PostgresStore {
     fn apply(&self, batch: StoreBatch) -> BoxFuture<'_, Result<Vec<InsertOutcome>, StoreError>> {
         Box::pin(async move {
@@ -293,6 +325,10 @@ impl Store for PostgresStore {
             }
             Ok(())
         })
+    }
+
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>> {
+        ask!(self, away, |connection| read::find(connection, &id))
     }
 
     fn count(&self, requests: Vec<CountRequest>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {

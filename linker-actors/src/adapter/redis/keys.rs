@@ -47,6 +47,11 @@ impl Keys {
         format!("{}:next", self.turn(user))
     }
 
+    /// What the nodes share.
+    pub(super) fn secret(&self) -> String {
+        format!("linker:{{{}:secret}}", self.domain)
+    }
+
     /// What the keys of all users' sessions begin with.
     pub(super) fn sessions_prefix(&self) -> String {
         format!("linker:{{{}:u:", self.domain)

@@ -25,6 +25,7 @@ mod reconcile;
 mod record;
 mod register;
 mod scripts;
+mod secret;
 mod sweep;
 mod tracking;
 mod turns;

@@ -218,6 +218,10 @@ impl Presence for RedisPresence {
         Box::pin(self.registry.end_turn(user, node))
     }
 
+    fn secret(&self, proposed: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, PresenceError>> {
+        Box::pin(self.registry.secret(proposed))
+    }
+
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {
         lock(&self.registry.watchers).push(watcher);
         let mut tasks = lock(&self.tasks);

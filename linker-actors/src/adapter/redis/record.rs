@@ -6,16 +6,33 @@ use linker_core::id::{DomainName, NodeInstance, NodeName};
 use linker_core::port::{NodeRecord, NodeState};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default)]
 struct Written {
     since: u64,
     version: String,
     url: String,
     draining: bool,
+    weight: u32,
     sessions: u64,
     links_down: Vec<DomainName>,
     settings: BTreeMap<String, String>,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            since: 0,
+            version: String::new(),
+            url: String::new(),
+            draining: false,
+            // Of a version that knew none.
+            weight: 1,
+            sessions: 0,
+            links_down: Vec::new(),
+            settings: BTreeMap::new(),
+        }
+    }
 }
 
 pub(super) fn write(record: &NodeRecord) -> String {
@@ -24,6 +41,7 @@ pub(super) fn write(record: &NodeRecord) -> String {
         version: record.version.clone(),
         url: record.url.clone(),
         draining: record.state == NodeState::Draining,
+        weight: record.weight,
         sessions: record.sessions,
         links_down: record.links_down.clone(),
         settings: record.settings.clone(),
@@ -48,6 +66,7 @@ pub(super) fn read(name: &NodeName, heartbeat: &str) -> Option<NodeRecord> {
         } else {
             NodeState::Up
         },
+        weight: written.weight,
         sessions: written.sessions,
         links_down: written.links_down,
         settings: written.settings,

@@ -4,3 +4,4 @@ pub(super) mod code;
 pub(super) mod inbox_counts;
 pub(super) mod moving;
 pub(super) mod plan;
+pub(super) mod records;

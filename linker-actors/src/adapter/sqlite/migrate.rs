@@ -24,6 +24,10 @@ const MIGRATIONS: &[&str] = &[
         env!("CARGO_MANIFEST_DIR"),
         "/../migrations/sqlite/0004_hops.sql"
     )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../migrations/sqlite/0005_record.sql"
+    )),
 ];
 
 /// The schema this code works with.

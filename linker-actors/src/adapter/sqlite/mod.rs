@@ -16,6 +16,7 @@ mod migrate;
 mod open;
 mod read;
 mod recent;
+mod records;
 mod row;
 mod store;
 mod taking;

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
 use linker_core::envelope::HEAD_LEN_MAX;
-use linker_core::id::DomainName;
-use linker_core::port::{CountRequest, Page, PageFilter, PageRequest, Repeatable, StoreError, StoredRow};
+use linker_core::id::{DomainName, MessageId};
+use linker_core::port::{
+    CountRequest, Page, PageFilter, PageRequest, Repeatable, StoreError, StoredRow, Waiting,
+};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -27,6 +29,9 @@ pub(super) const COUNT: &str = "SELECT (SELECT count(*) FROM inbox AS i WHERE i.
       CROSS JOIN message AS m ON m.id = unhex(named.value) \
       CROSS JOIN inbox AS i ON i.recipient = asked.value AND i.seq = m.seq) \
      FROM json_each(?1) AS asked ORDER BY asked.key";
+
+pub(super) const FIND: &str = "SELECT i.reason, m.body, i.home FROM message AS m CROSS JOIN inbox AS i \
+     ON i.recipient = m.recipient AND i.seq = m.seq WHERE m.id = ?1";
 
 pub(super) const REPEATABLE: &str = "SELECT m.stored_ms, substr(m.body, 1, ?3) FROM message AS m \
      WHERE m.stored_ms >= ?1 AND m.dedupe IS NOT NULL AND NOT EXISTS (SELECT 1 FROM removed AS r WHERE r.seq = m.seq) \
@@ -177,6 +182,21 @@ pub(super) async fn count(
     rows.iter()
         .map(|row| Ok(row.try_get::<i64, _>(0)?.cast_unsigned()))
         .collect()
+}
+
+pub(super) async fn find(connection: &mut SqliteConnection, id: &MessageId) -> sqlx::Result<Option<Waiting>> {
+    let row = sqlx::query(FIND)
+        .bind(&id.as_bytes()[..])
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (reason, home): (i64, Option<String>) = (row.try_get(0)?, row.try_get(2)?);
+    // What a version that knows more has written is not known here.
+    Ok(envelope_of(row.try_get(1)?).ok().map(|envelope| Waiting {
+        envelope: Arc::new(envelope),
+        reason: reason_in(reason),
+        home: home.and_then(|home| home.parse().ok()),
+    }))
 }
 
 pub(super) async fn repeatable_since(

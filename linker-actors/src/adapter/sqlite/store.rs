@@ -4,10 +4,10 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use linker_core::port::{
-    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Repeatable, Store, StoreBatch, StoreError,
-    TakeOver,
+    BoxFuture, CountRequest, InsertOutcome, Page, PageRequest, Record, RecordWrite, Records, Repeatable,
+    Store, StoreBatch, StoreError, TakeOver, Waiting,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
@@ -15,8 +15,10 @@ use super::connect::Connector;
 use super::forwarding;
 use super::open::{self, OpenError, OpenOptions};
 use super::read::{self, Readers};
+use super::records;
 use super::writer::Writer;
 use crate::adapter::sql::moving::Party;
+use crate::adapter::sql::records::in_order;
 
 /// [`Store`] in an SQLite file. Works on any tokio runtime that calls it.
 ///
@@ -87,6 +89,42 @@ impl SqliteStore {
 /// Where an answer goes; nobody may be there any more.
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
+impl Records for SqliteStore {
+    fn write_records(&self, writes: Vec<RecordWrite>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.write(|mut writer, answer| async move {
+            let writes = in_order(writes);
+            let _ = answer.send(writer.write_records(&writes).await);
+        }))
+    }
+
+    fn read_records(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.readers.borrow().await?;
+            let read = records::read(&mut reader.connection, &keys).await;
+            reader.settle(read)
+        })
+    }
+
+    fn list_records(
+        &self,
+        prefix: String,
+        after: String,
+        max: u32,
+    ) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.readers.borrow().await?;
+            let listed = records::list(&mut reader.connection, &prefix, &after, max).await;
+            reader.settle(listed)
+        })
+    }
+
+    fn expire_records(&self, now_ms: u64, max: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.write(move |mut writer, answer| async move {
+            let _ = answer.send(writer.expire_records(now_ms, max).await);
+        }))
+    }
+}
+
 impl Store for SqliteStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(Self::close(self))
@@ -155,6 +193,14 @@ impl Store for SqliteStore {
                 }
             }
             Ok(())
+        })
+    }
+
+    fn find(&self, id: MessageId) -> BoxFuture<'_, Result<Option<Waiting>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.readers.borrow().await?;
+            let found = read::find(&mut reader.connection, &id).await;
+            reader.settle(found)
         })
     }
 

@@ -103,6 +103,10 @@ impl Presence for SwitchedPresence {
         self.ask(self.registry.end_turn(user, node))
     }
 
+    fn secret(&self, proposed: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, PresenceError>> {
+        self.ask(self.registry.secret(proposed))
+    }
+
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {
         self.registry.watch(watcher);
     }

@@ -118,7 +118,7 @@ async fn without_leave_to_migrate_an_old_schema_is_refused() {
             error,
             PostgresOpenError::Outdated {
                 found: 0,
-                needed: 4,
+                needed: 5,
                 ..
             }
         ),
@@ -145,7 +145,7 @@ async fn a_newer_schema_is_refused() {
             error,
             PostgresOpenError::Newer {
                 found: 99,
-                known: 4,
+                known: 5,
                 ..
             }
         ),

@@ -2,7 +2,7 @@
 
 use super::super::context::SessionContext;
 use super::super::effect::SessionEffect;
-use super::super::login::{self, Candidate, LoggedIn, Refusal};
+use super::super::login::{self, Candidate, LoggedIn, LoginRefusal};
 use super::{Phase, Session};
 use crate::code::{CloseCode, ErrorCode, FrameError};
 use crate::frame::{AuthRequest, ServerFrame};
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, app_id: &str, user_id: &str, refusal: Refusal, cx: &mut SessionContext<'_>) {
+    fn refuse(&mut self, app_id: &str, user_id: &str, refusal: LoginRefusal, cx: &mut SessionContext<'_>) {
         cx.effects.push(SessionEffect::Login(Some(refusal.error.code)));
         let reply = login::reply(app_id, user_id, Some(refusal), None);
         cx.effects

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{messages, network, users};
+use super::{login, messages, network, pushes, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,10 +15,12 @@ use super::{messages, network, users};
         title = "Linker",
         description = "Messages from backends to users, and what operators ask a node.\n\nErrors are `application/problem+json` (RFC 9457). The API answers for users of its own domain; for another's with 421 and where to ask.",
     ),
-    paths(messages::send, users::user, users::close, network::nodes, network::domains, network::whoami),
+    paths(messages::send, messages::track, pushes::push, pushes::pushes, pushes::report, pushes::undelivered, pushes::retry, users::user, users::close, users::revoke, login::login, network::nodes, network::domains, network::whoami),
     modifiers(&BearerToken),
     tags(
         (name = "messages", description = "Sending"),
+        (name = "login", description = "For clients: needs no token"),
+        (name = "pushes", description = "One message to very many users"),
         (name = "users", description = "Where users are, and closing their sessions"),
         (name = "network", description = "Nodes, domains and links"),
     )

@@ -46,6 +46,11 @@ impl Key {
         }
     }
 
+    /// All that makes it one: no two bearers have one in common.
+    pub(super) fn whole(&self) -> Vec<u8> {
+        [&self.bearer[..], self.text.as_bytes()].concat()
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }

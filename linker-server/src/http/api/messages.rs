@@ -2,13 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use linker_actors::{LinkerHandle, Outgoing, SendState};
-use linker_core::id::UserId;
+use linker_actors::{LinkerHandle, MessageState, Outgoing, SendState};
+use linker_core::id::{MessageId, UserId};
+use linker_core::port::WaitReason;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::bearer::{Bearer, Sends};
+use super::bearer::{Bearer, Reads, Sends};
 use super::idempotency::{Idempotency, Key};
 use crate::http::problem::Problem;
 
@@ -97,8 +98,9 @@ pub(super) async fn send(
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
     known: web::Data<Idempotency>,
-    body: web::Bytes,
+    body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
+    let body = super::whole(body)?;
     let key = Key::of(&request)?;
     let message: NewMessage = super::json(&request, &body)?;
     let (to, outgoing) = outgoing(&linker, message, key.as_ref())?;
@@ -112,6 +114,80 @@ pub(super) async fn send(
             super::answer(StatusCode::ACCEPTED, &sent)
         })
         .await
+}
+
+/// A message that is kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Tracked {
+    id: String,
+    state: TrackedState,
+    /// The domains it has been in, this one last.
+    path: Vec<String>,
+    /// Of what is stored: `absent` until its recipient fetches it, `behind` until a session that has fallen behind is fed with it, `fault` until a fault ends,
+    /// `forward` until there is a way to another domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The domain it goes to, where it waits for a way there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TrackedState {
+    /// In memory, on its way.
+    Pending,
+    /// On the disk.
+    Stored,
+    /// Delivery was proven a moment ago.
+    Delivered,
+}
+
+/// Where a message is, while this domain keeps it.
+#[utoipa::path(
+    get, path = "/api/v1/messages/{id}", tag = "messages", params(("id" = String, Path)), security(("token" = ["read"])),
+    responses(
+        (status = 200, body = Tracked),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "It was delivered, has gone on to another domain, or never was here"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn track(
+    _: Bearer<Reads>,
+    linker: web::Data<LinkerHandle>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let wanted: MessageId = id
+        .parse()
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{:?} is not a message id", *id)))?;
+    let found = linker.message(wanted).await.map_err(Problem::away)?;
+    let Some(report) = found else {
+        let detail = "no message of this id is kept here: it was delivered, has gone on to another domain, or never was here";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    };
+    let (state, reason) = match report.state {
+        MessageState::Stored(reason) => (TrackedState::Stored, Some(reason_name(reason))),
+        MessageState::Delivered => (TrackedState::Delivered, None),
+        _ => (TrackedState::Pending, None),
+    };
+    Ok(HttpResponse::Ok().json(Tracked {
+        id: wanted.to_string(),
+        state,
+        path: report.path,
+        reason,
+        to: report.to.map(|domain| domain.to_string()),
+    }))
+}
+
+fn reason_name(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::Absent => "absent",
+        WaitReason::Behind => "behind",
+        WaitReason::Fault => "fault",
+        WaitReason::Forward => "forward",
+    }
 }
 
 fn outgoing(

@@ -3,9 +3,11 @@
 mod bearer;
 mod document;
 mod idempotency;
+mod login;
 mod messages;
 mod network;
 mod paging;
+mod pushes;
 mod users;
 
 use actix_web::http::{StatusCode, header};
@@ -15,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use bearer::Tokens;
+pub(crate) use login::{LoginShared, client_routes};
 
 use super::problem::Problem;
 use idempotency::{Answered, Idempotency};
@@ -27,13 +30,15 @@ const BODY_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct Shared {
     tokens: web::Data<Tokens>,
     idempotency: web::Data<Idempotency>,
+    login: LoginShared,
 }
 
 impl Shared {
-    pub(crate) fn new(tokens: Tokens) -> Self {
+    pub(crate) fn new(tokens: Tokens, login: LoginShared) -> Self {
         Self {
             tokens: web::Data::new(tokens),
             idempotency: web::Data::default(),
+            login,
         }
     }
 }
@@ -48,11 +53,22 @@ pub(crate) fn routes(config: &mut ServiceConfig, shared: &Shared) {
             Problem::new(StatusCode::BAD_REQUEST, format!("the query: {error}")).into()
         }))
         .service(resource("/api/v1/messages").route(web::post().to(messages::send)))
+        .service(resource("/api/v1/messages/{id}").route(web::get().to(messages::track)))
+        .service(
+            resource("/api/v1/pushes")
+                .route(web::get().to(pushes::pushes))
+                .route(web::post().to(pushes::push)),
+        )
+        .service(resource("/api/v1/pushes/{id}").route(web::get().to(pushes::report)))
+        .service(resource("/api/v1/pushes/{id}/retry").route(web::post().to(pushes::retry)))
+        .service(resource("/api/v1/pushes/{id}/undelivered").route(web::get().to(pushes::undelivered)))
         .service(resource("/api/v1/users/{id}").route(web::get().to(users::user)))
         .service(resource("/api/v1/users/{id}/sessions").route(web::delete().to(users::close)))
         .service(resource("/api/v1/nodes").route(web::get().to(network::nodes)))
         .service(resource("/api/v1/domains").route(web::get().to(network::domains)))
         .service(resource("/api/v1/whoami").route(web::get().to(network::whoami)))
+        .service(resource("/api/v1/users/{id}/tokens").route(web::delete().to(users::revoke)))
+        .configure(|config| login::routes(config, &shared.login))
         .configure(document::routes);
 }
 
@@ -70,6 +86,14 @@ fn resource(path: &str) -> Resource {
 pub(crate) async fn nothing(request: HttpRequest) -> Result<&'static str, Problem> {
     let detail = format!("there is nothing at {}; see /docs", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
+}
+
+/// A body that came in whole.
+fn whole(body: Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes, Problem> {
+    body.map_err(|error| {
+        let status = error.as_response_error().status_code();
+        Problem::new(status, format!("the body: {error}"))
+    })
 }
 
 /// Reads a body. It has to say that it is JSON: that is what no page of another origin can have a browser send without asking first.

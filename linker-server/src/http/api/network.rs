@@ -25,6 +25,8 @@ pub(super) struct Node {
     state: NodeState,
     /// How many it has.
     sessions: u64,
+    /// How many it is to have in relation to others.
+    weight: u32,
     /// When it started, ms since the epoch.
     since: u64,
     version: String,
@@ -82,6 +84,7 @@ impl From<NodeReport> for Node {
                 false => NodeState::Up,
             },
             sessions: report.sessions,
+            weight: report.weight,
             since: report.since_ms,
             version: report.version,
             url: report.url,

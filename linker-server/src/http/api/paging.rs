@@ -20,6 +20,15 @@ pub(super) struct Paging {
 }
 
 impl Paging {
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
+    }
+
+    /// Empty: from the first.
+    pub(super) fn after(&self) -> &str {
+        self.after.as_deref().unwrap_or_default()
+    }
+
     /// The page of what is `all`, which `name` orders. The next one, if there is any, is told by a `Link` header.
     pub(super) fn page<T: Serialize>(
         &self,
@@ -27,7 +36,7 @@ impl Paging {
         mut all: Vec<T>,
         name: impl Fn(&T) -> &String,
     ) -> HttpResponse {
-        let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+        let limit = self.limit();
         all.sort_by(|a, b| name(a).cmp(name(b)));
         if let Some(after) = &self.after {
             all.retain(|item| name(item) > after);

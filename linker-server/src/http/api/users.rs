@@ -100,6 +100,27 @@ pub(super) async fn close(
     Ok(HttpResponse::Ok().json(Closed { closed }))
 }
 
+/// From now on no node believes a token of `POST /api/v1/login` that this user has, and its sessions are closed with 4001.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}/tokens", tag = "users", params(("id" = String, Path, example = "ANZ-123223")), security(("token" = ["admin"])),
+    responses(
+        (status = 200, body = Closed),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No app or domain has such users"),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another domain has to be asked"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn revoke(
+    _: Bearer<Administers>,
+    linker: web::Data<LinkerHandle>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let user = of_this_domain(&linker, &id)?;
+    let closed = linker.revoke_tokens(user).await.map_err(Problem::away)?;
+    Ok(HttpResponse::Ok().json(Closed { closed }))
+}
+
 fn of_this_domain(linker: &LinkerHandle, id: &str) -> Result<UserId, Problem> {
     let user: UserId = id.parse().map_err(|_| Problem::user_id(id))?;
     linker.check_home(&user)?;

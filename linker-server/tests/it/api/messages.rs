@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Client, Domain, MASTER, Node, NodeConfig, fetch, message};
+use crate::harness::{
+    Api, Client, Domain, MASTER, Network, Node, NodeConfig, WAIT, eventually, fetch, message, user_of,
+};
 
 const PATH: &str = "/api/v1/messages";
 
@@ -171,4 +173,59 @@ async fn a_message_finds_its_recipient_on_another_node() {
     let sent = send(&Api::of(&a), &json!({"to": "ANZ-2", "content": "over there"})).await;
     assert_eq!(sent["state"], "delivered");
     assert_eq!(reader.expect("MESSAGE").await.id(), sent["id"]);
+}
+
+#[tokio::test]
+async fn a_message_is_found_by_its_id_while_it_is_kept() {
+    let node = NodeConfig::new().set("node.domain", "island").start().await;
+    let api = Api::of(&node);
+    let sent = send(&api, &json!({"to": "ANZ-2", "content": 1})).await;
+    let id = sent["id"].as_str().unwrap();
+    let found = api.get(&format!("/api/v1/messages/{id}")).await;
+    assert_eq!(
+        found.json(),
+        json!({"id": id, "state": "stored", "path": ["island"], "reason": "absent"})
+    );
+    let mut reader = Client::login(&node, "ANZ-2").await;
+    reader.fetch(1).await;
+    eventually("it was delivered", WAIT, async || {
+        (api.get(&format!("/api/v1/messages/{id}")).await.status == 404).then_some(())
+    })
+    .await;
+    api.get("/api/v1/messages/nonsense").await.problem(400);
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_a_way_says_where_it_goes() {
+    let network = Network::line(2).await;
+    let nodes = network.start_all().await;
+    network.cut(0, 1);
+    network.await_link(&nodes[0], 1, false).await;
+    let api = Api::of(&nodes[0]);
+    let sent = send(&api, &json!({"to": user_of(1, 5), "content": 1})).await;
+    assert_eq!(sent["state"], "stored");
+    let found = api
+        .get(&format!("/api/v1/messages/{}", sent["id"].as_str().unwrap()))
+        .await
+        .json();
+    assert_eq!(found["reason"], "forward", "{found}");
+    assert_eq!(found["to"], network.name(1));
+    assert_eq!(found["path"], json!([network.name(0)]));
+}
+
+#[tokio::test]
+async fn a_message_in_a_readers_hands_is_found_from_every_node() {
+    let domain = Domain::new().await;
+    let [a, b] = domain.pair().await;
+    let mut reader = Client::login_with(&b, "ANZ-2", json!({"ack": "client"})).await;
+    let mut sender = Client::login(&b, "ANZ-1").await;
+    sender.send(message("ANZ-2", "unproven"));
+    let frame = reader.expect("MESSAGE").await;
+    sender.fence().await;
+    let path = format!("/api/v1/messages/{}", frame.id());
+    for node in [&a, &b] {
+        let found = Api::of(node).get(&path).await;
+        assert_eq!(found.status, 200, "{}", found.body);
+        assert_ne!(found.json()["state"], "delivered");
+    }
 }

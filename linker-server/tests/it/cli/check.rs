@@ -240,6 +240,6 @@ async fn a_file_that_is_not_there_is_told() {
 
 #[tokio::test]
 async fn what_is_not_built_in_yet_is_refused_and_not_ignored() {
-    let text = with_an_app("login: {keyFile: key}");
-    assert_mistake(&text, "login.keyFile", &["not built into this node yet"]).await;
+    let text = with_an_app("telemetry: {otlpUrl: 'http://127.0.0.1:4318'}");
+    assert_mistake(&text, "telemetry.otlpUrl", &["not built into this node yet"]).await;
 }

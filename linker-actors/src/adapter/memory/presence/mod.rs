@@ -194,6 +194,11 @@ impl Presence for MemoryPresence {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn secret(&self, proposed: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, PresenceError>> {
+        let secret = self.registry().secret.get_or_insert(proposed).clone();
+        Box::pin(std::future::ready(Ok(secret)))
+    }
+
     fn watch(&self, watcher: Arc<dyn PresenceWatcher>) {
         self.watchers().push(watcher);
     }

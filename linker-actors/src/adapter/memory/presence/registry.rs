@@ -19,6 +19,8 @@ pub(super) struct Registry {
     /// Runs of which something was swept, the newest of each name.
     swept: HashMap<NodeName, u64>,
     pub(super) turns: Turns,
+    /// What the nodes share.
+    pub(super) secret: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]

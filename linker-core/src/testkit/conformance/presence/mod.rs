@@ -44,6 +44,7 @@ macro_rules! presence_conformance {
             entries_are_counted_over_all_users
             empty_calls_are_answered_empty
             a_turn_that_nobody_else_wants_is_had_at_once
+            the_secret_is_the_one_proposed_first
         }
     };
     (@each #[$test:meta] => $fixture:expr; $($law:ident)*) => {$(

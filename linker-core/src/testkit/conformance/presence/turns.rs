@@ -95,3 +95,11 @@ pub async fn a_turn_is_lost_with_the_registry<D: SharedRegistry + ?Sized>(domain
     assert_eq!(begin(&*presence, 2).await, OURS);
     assert_eq!(begin(&*presence, 1).await, Turn::Theirs);
 }
+
+/// Whoever asks, and however often.
+pub async fn the_secret_is_the_one_proposed_first<P: Presence + ?Sized>(presence: &P) {
+    let first: Vec<u8> = (0..=255).collect();
+    for proposed in [first.clone(), b"another".to_vec(), first.clone()] {
+        assert_eq!(taken(presence.secret(proposed).await), first);
+    }
+}

@@ -4,6 +4,7 @@ mod forwarding;
 mod inserts;
 mod limits;
 mod pages;
+mod records;
 mod rehoming;
 mod removals;
 mod taking;
@@ -15,6 +16,7 @@ pub use forwarding::*;
 pub use inserts::*;
 pub use limits::*;
 pub use pages::*;
+pub use records::*;
 pub use rehoming::*;
 pub use removals::*;
 pub use taking::*;
@@ -42,6 +44,7 @@ macro_rules! store_conformance {
             pages_can_be_of_rows_behind_only
             interleaved_users_do_not_see_each_others_rows
             unknown_users_have_empty_pages
+            rows_are_found_by_their_ids
             counts_are_of_all_kinds
             counts_leave_out_the_excepted
             inserting_again_changes_nothing
@@ -102,6 +105,12 @@ macro_rules! store_conformance {
             what_waits_for_one_who_moved_away_is_handed_over
             what_waits_for_one_who_moved_here_is_moved
             many_users_move_at_once
+            records_have_versions
+            records_are_written_all_or_none
+            records_are_listed_in_order
+            records_come_back_equal
+            expired_records_go
+            a_record_is_changed_by_one
         }
     };
     (@each #[$test:meta] => $fixture:expr; $($law:ident)*) => {$(

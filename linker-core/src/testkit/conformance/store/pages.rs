@@ -255,3 +255,19 @@ pub async fn counts_leave_out_the_excepted<S: Store + ?Sized>(store: &S) {
     ];
     assert_eq!(taken(store.count(several).await), [4, 1]);
 }
+
+/// As long as they wait.
+pub async fn rows_are_found_by_their_ids<S: Store + ?Sized>(store: &S) {
+    let envelopes: Vec<Envelope> = (1..=3).map(|n| message(n, user(1), user(n))).collect();
+    keep(store, &envelopes).await;
+    for envelope in &envelopes {
+        let found = taken(store.find(envelope.id).await).expect("it waits");
+        assert_eq!(
+            (&*found.envelope, found.reason, found.home),
+            (envelope, WaitReason::Absent, None)
+        );
+    }
+    delete(store, &[message_id(2)]).await;
+    assert_eq!(taken(store.find(message_id(2)).await), None);
+    assert_eq!(taken(store.find(message_id(9)).await), None);
+}

@@ -1,0 +1,43 @@
+//! Logging in: by what a client's app wants to see, or by a token that a node of this domain has made (`POST /api/v1/login`).
+
+#[cfg(feature = "auth")]
+mod placement;
+#[cfg(feature = "auth")]
+mod service;
+#[cfg(feature = "auth")]
+mod tokens;
+
+use std::sync::Arc;
+
+use linker_core::port::{AuthError, Authenticator, Credentials, Login};
+
+#[cfg(feature = "auth")]
+pub use service::{LoginError, Placed, RevokeError};
+#[cfg(feature = "auth")]
+pub(crate) use tokens::SessionTokens;
+#[cfg(feature = "auth")]
+pub use tokens::{TOKEN_SECRET_LEN_MIN, TokenOptions};
+
+use crate::node::Node;
+
+/// Believes or refuses credentials. `None`: the app is not in force any more.
+pub(crate) async fn authenticate(
+    node: &Node,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    credentials: Credentials,
+) -> Result<Login, AuthError> {
+    let Some(authenticator) = authenticator else {
+        return Err(AuthError::Unavailable(
+            "the client apps have just changed; log in again".to_owned(),
+        ));
+    };
+    #[cfg(feature = "auth")]
+    if let Some(tokens) = node.tokens.get()
+        && tokens::is_ours(&credentials)
+    {
+        return tokens.authenticate(&credentials).await;
+    }
+    #[cfg(not(feature = "auth"))]
+    let _ = node;
+    authenticator.authenticate(credentials).await
+}
