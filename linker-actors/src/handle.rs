@@ -10,7 +10,7 @@ use linker_core::custody::{Origin, Settlement, Submission};
 use linker_core::directory::{Directory, Home};
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{MessageId, NodeName, UserId};
-use linker_core::port::{CountRequest, Presence, Store, StoreError};
+use linker_core::port::{CountRequest, Presence, PresenceError, Store, StoreError};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -353,17 +353,23 @@ impl LinkerHandle {
     }
 
     /// Closes all sessions of a user with 4010, on all nodes; answers how many there were.
-    pub async fn close(&self, user: &UserId) -> usize {
+    ///
+    /// # Errors
+    /// [`PresenceError`] when nobody can tell where else the user is; the sessions of this node are closed.
+    pub async fn close(&self, user: &UserId) -> Result<usize, PresenceError> {
         let here = self.inner.node.close_user(user, CloseCode::ClosedByMaster);
         if self.inner.node.cluster.is_none() {
-            return here;
+            return Ok(here);
         }
         let (node, user) = (Arc::clone(&self.inner.node), *user);
         let elsewhere = node
             .backend
             .clone()
-            .spawn(async move { node.close_elsewhere(user, CloseCode::ClosedByMaster).await });
-        here + elsewhere.await.unwrap_or_default()
+            .spawn(async move { node.try_close_elsewhere(user, CloseCode::ClosedByMaster).await });
+        let elsewhere = elsewhere
+            .await
+            .unwrap_or_else(|error| Err(PresenceError::Away(error.to_string())))?;
+        Ok(here + elsewhere)
     }
 
     /// How many messages wait for a user.

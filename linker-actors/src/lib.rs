@@ -69,7 +69,7 @@ pub use linker::Linker;
 pub use linker_core as core;
 pub use links::{DomainReport, LinkReport, OwnLink};
 #[cfg(feature = "auth")]
-pub use logins::{LoginError, Placed, RevokeError, TOKEN_SECRET_LEN_MIN, TokenOptions};
+pub use logins::{LoginError, Placed, RevokeError, TOKEN_SECRET_LEN_MIN, TOKEN_TIME_MAX, TokenOptions};
 pub use message_type::{Caller, Handler, HandlerError, Reply};
 #[cfg(feature = "meta")]
 pub use meta::MetaServer;

@@ -11,6 +11,7 @@ use linker_core::custody::{CustodyShared, Settlement};
 use linker_core::directory::Directory;
 use linker_core::id::{MessageId, NodeInstance, SessionId, UserId};
 use linker_core::message_type::MessageTypes;
+use linker_core::port::PresenceError;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::authenticators::Authenticators;
@@ -169,17 +170,26 @@ impl Node {
 
     /// Closes all sessions of a user on other nodes; answers how many there were, as far as presence can tell.
     pub(crate) async fn close_elsewhere(self: &Arc<Self>, user: UserId, code: CloseCode) -> usize {
-        let Some(cluster) = &self.cluster else { return 0 };
-        let Ok(found) = cluster.presence.lookup(vec![user]).await else {
-            return 0;
+        self.try_close_elsewhere(user, code).await.unwrap_or_default()
+    }
+
+    /// As [`Node::close_elsewhere`], where it matters whether presence can tell.
+    pub(crate) async fn try_close_elsewhere(
+        self: &Arc<Self>,
+        user: UserId,
+        code: CloseCode,
+    ) -> Result<usize, PresenceError> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(0);
         };
+        let found = cluster.presence.lookup(vec![user]).await?;
         let sessions = found
             .into_iter()
             .flatten()
             .filter(|session| session.node != self.me);
         let sessions: Vec<_> = sessions.collect();
         Cluster::close(self, &sessions, code);
-        sessions.len()
+        Ok(sessions.len())
     }
 
     /// A session that was behind has ended: what was stored for it is another's now, if the user has one.

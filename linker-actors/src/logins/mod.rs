@@ -9,6 +9,7 @@ mod tokens;
 
 use std::sync::Arc;
 
+use linker_core::app::ClientApp;
 use linker_core::port::{AuthError, Authenticator, Credentials, Login};
 
 #[cfg(feature = "auth")]
@@ -16,13 +17,14 @@ pub use service::{LoginError, Placed, RevokeError};
 #[cfg(feature = "auth")]
 pub(crate) use tokens::SessionTokens;
 #[cfg(feature = "auth")]
-pub use tokens::{TOKEN_SECRET_LEN_MIN, TokenOptions};
+pub use tokens::{TOKEN_SECRET_LEN_MIN, TOKEN_TIME_MAX, TokenOptions};
 
 use crate::node::Node;
 
 /// Believes or refuses credentials. `None`: the app is not in force any more.
 pub(crate) async fn authenticate(
     node: &Node,
+    app: &ClientApp,
     authenticator: Option<Arc<dyn Authenticator>>,
     credentials: Credentials,
 ) -> Result<Login, AuthError> {
@@ -35,9 +37,9 @@ pub(crate) async fn authenticate(
     if let Some(tokens) = node.tokens.get()
         && tokens::is_ours(&credentials)
     {
-        return tokens.authenticate(&credentials).await;
+        return tokens.authenticate(app, &credentials).await;
     }
     #[cfg(not(feature = "auth"))]
-    let _ = node;
+    let _ = (node, app);
     authenticator.authenticate(credentials).await
 }

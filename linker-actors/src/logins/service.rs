@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use linker_core::code::{CloseCode, ErrorCode, FrameError};
 use linker_core::id::UserId;
-use linker_core::port::{Credentials, StoreError};
+use linker_core::port::{Credentials, PresenceError, StoreError};
 use linker_core::session::{LoginRefusal, check_login};
 
 use super::{placement, tokens};
 use crate::handle::LinkerHandle;
 use crate::inspection::Elsewhere;
+use crate::node::Node;
 use crate::runtime::ids::random_u64;
 
 /// A login that was believed.
@@ -55,10 +56,16 @@ pub enum RevokeError {
     /// It could not be written down; nothing was revoked, for all that is known.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tokens are revoked, but where the user's sessions are cannot be told.
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
 }
+
+/// Sessions are closed once more after this.
+const CLOSE_AGAIN: Duration = Duration::from_secs(3);
 
 impl LinkerHandle {
     /// Checks a login as `AUTH_CLIENT` would, and makes a token for it.
@@ -87,14 +94,14 @@ impl LinkerHandle {
                 "a token of a login is no login; show what the app's users log in with",
             )));
         }
-        let (checking, asked) = (Arc::clone(node), credentials.clone());
+        let checking = Arc::clone(node);
         let authenticator = node.authenticators.of(&app.app_name);
         let believed = node
             .backend
             .spawn(async move {
-                let login = super::authenticate(&checking, authenticator, credentials).await?;
+                let login = super::authenticate(&checking, &app, authenticator, credentials).await?;
                 let tokens = checking.tokens.get().ok_or_else(tokens_missing)?;
-                tokens.make(&asked.app_id, &asked.user, login.expires_at_s).await
+                tokens.make(&app, &user, login.expires_at_s).await
             })
             .await
             .map_err(|_| LoginError::NoNode)?;
@@ -132,11 +139,22 @@ impl LinkerHandle {
         let revoking = node.backend.clone().spawn(async move {
             let tokens = node.tokens.get().ok_or(RevokeError::Stopping)?;
             tokens.revoke(&user, node.clock.now()).await?;
-            let here = node.close_user(&user, CloseCode::AuthTimeout);
-            Ok(here + node.close_elsewhere(user, CloseCode::AuthTimeout).await)
+            let closed = close_all(&node, user).await?;
+            let again = Arc::clone(&node);
+            node.backend.spawn(async move {
+                // A login that was believed just before may have become a session since.
+                tokio::time::sleep(CLOSE_AGAIN).await;
+                let _ = close_all(&again, user).await;
+            });
+            Ok(closed)
         });
         revoking.await.map_err(|_| RevokeError::Stopping)?
     }
+}
+
+async fn close_all(node: &Arc<Node>, user: UserId) -> Result<usize, PresenceError> {
+    let here = node.close_user(&user, CloseCode::AuthTimeout);
+    Ok(here + node.try_close_elsewhere(user, CloseCode::AuthTimeout).await?)
 }
 
 fn tokens_missing() -> linker_core::port::AuthError {

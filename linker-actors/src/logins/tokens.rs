@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use linker_core::app::ClientApp;
 use linker_core::clock::Now;
 use linker_core::id::{DomainName, UserId};
 use linker_core::limit::TOKEN_LEEWAY_S;
@@ -18,6 +19,8 @@ use crate::runtime::clock::Clock;
 const TYPE: &str = "linker+jwt";
 /// Bytes of a secret, at least: as long as what HS256 makes of it (RFC 7518, 3.2).
 pub const TOKEN_SECRET_LEN_MIN: usize = 32;
+/// The longest that a token may be believed.
+pub const TOKEN_TIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Secrets that are believed: what another node has signed before this one learned of a newer secret.
 const KEYS_MAX: usize = 3;
 /// The shared secret is looked at so often: a registry that was emptied has another one.
@@ -64,6 +67,8 @@ struct Claims {
     exp: u64,
     /// When it was made, ms since the epoch.
     made: u64,
+    /// What the app's users had to show then.
+    how: String,
 }
 
 /// What was revoked of a user.
@@ -139,7 +144,7 @@ impl SessionTokens {
     /// A token for this user, and for how long it is believed: not longer than `ends_at_s`, seconds since the epoch.
     pub(crate) async fn make(
         &self,
-        app_id: &str,
+        app: &ClientApp,
         user: &UserId,
         ends_at_s: Option<u64>,
     ) -> Result<(String, Duration), AuthError> {
@@ -153,11 +158,12 @@ impl SessionTokens {
             .min(now_s + self.expires_in.as_secs());
         let claims = Claims {
             sub: user.to_string(),
-            app: app_id.to_owned(),
+            app: app.app_id.clone(),
             iss: self.domain.to_string(),
             iat: now_s,
             exp: ends_at_s,
             made: now.unix_ms,
+            how: how(app, key)?,
         };
         let header = Header {
             typ: Some(TYPE.to_owned()),
@@ -170,11 +176,18 @@ impl SessionTokens {
     }
 
     /// As an [`Authenticator`](linker_core::port::Authenticator) does, for tokens that [`is_ours`] tells.
-    pub(super) async fn authenticate(&self, credentials: &Credentials) -> Result<Login, AuthError> {
+    pub(super) async fn authenticate(
+        &self,
+        app: &ClientApp,
+        credentials: &Credentials,
+    ) -> Result<Login, AuthError> {
         let token = credentials.token.as_deref().unwrap_or_default();
-        let claims = self.check(token).await?;
+        let (claims, key) = self.check(token).await?;
         if claims.sub != credentials.user.to_string() || claims.app != credentials.app_id {
             return Err(refused("the token is another user's"));
+        }
+        if claims.how != how(app, &key)? {
+            return Err(refused("how this app's users log in has changed; log in anew"));
         }
         let until = self.revoked_until(&credentials.user).await.map_err(|error| {
             AuthError::Unavailable(format!("whether the token was revoked is not known: {error}"))
@@ -187,7 +200,7 @@ impl SessionTokens {
         })
     }
 
-    async fn check(&self, token: &str) -> Result<Claims, AuthError> {
+    async fn check(&self, token: &str) -> Result<(Claims, Arc<Key>), AuthError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| refused("the token is malformed"))?;
         let named = header.kid.unwrap_or_default();
         let find = || {
@@ -199,8 +212,13 @@ impl SessionTokens {
         };
         let mut key = find();
         if key.is_none() {
-            self.look(LOOK_AGAIN).await?;
+            let is_known = self.look(LOOK_AGAIN).await?;
             key = find();
+            if key.is_none() && !is_known {
+                return Err(AuthError::Unavailable(
+                    "whose token that is cannot be told just now; log in again in a second".to_owned(),
+                ));
+            }
         }
         let key = key.ok_or_else(|| refused("the token is of no node of this domain"))?;
         let mut validation = Validation::new(Algorithm::HS256);
@@ -215,7 +233,7 @@ impl SessionTokens {
         if claims.exp.saturating_add(TOKEN_LEEWAY_S) < now_s {
             return Err(refused("the token has expired"));
         }
-        Ok(claims)
+        Ok((claims, key))
     }
 
     /// Learns the secret that the nodes share, or tells it.
@@ -225,10 +243,11 @@ impl SessionTokens {
         }
     }
 
-    /// Learns the secret that the nodes share, where it was not looked at for so long.
-    async fn look(&self, at_least: Duration) -> Result<(), AuthError> {
+    /// Learns the secret that the nodes share, where it was not looked at for so long. Whether it is known now: not while another one looks, or where the registry
+    /// cannot be asked.
+    async fn look(&self, at_least: Duration) -> Result<bool, AuthError> {
         let Some(presence) = &self.presence else {
-            return Ok(());
+            return Ok(true);
         };
         let is_recent = {
             let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -238,18 +257,18 @@ impl SessionTokens {
             }
             is_recent
         };
-        if is_recent && !self.keys.load().is_empty() {
-            return Ok(());
-        }
         let known = self.keys.load_full();
+        if is_recent && !known.is_empty() {
+            return Ok(false);
+        }
         let proposed = match known.first() {
             Some(key) => key.secret.clone(),
             None => random_secret(),
         };
         match presence.secret(proposed).await {
-            Ok(secret) => self.take(secret),
+            Ok(secret) => self.take(secret).map(|()| true),
             // What is known is good as long as nobody says otherwise.
-            Err(_) if !known.is_empty() => Ok(()),
+            Err(_) if !known.is_empty() => Ok(false),
             Err(error) => Err(AuthError::Unavailable(error.to_string())),
         }
     }
@@ -276,7 +295,8 @@ impl SessionTokens {
     /// No node believes a token of this user that was made until now.
     pub(super) async fn revoke(&self, user: &UserId, now: Now) -> Result<(), StoreError> {
         let revoked = Revoked { until: now.unix_ms };
-        let kept = self.expires_in + Duration::from_secs(2 * TOKEN_LEEWAY_S);
+        // Whatever another node gives, or gave yesterday.
+        let kept = TOKEN_TIME_MAX + Duration::from_secs(2 * TOKEN_LEEWAY_S);
         let write = RecordWrite {
             key: revoked_key(user),
             expected: Expected::Anything,
@@ -286,6 +306,15 @@ impl SessionTokens {
         };
         self.store.write_records(vec![write]).await.map(|_| ())
     }
+}
+
+/// What the app's users have to show, told to nobody who does not know the secret.
+fn how(app: &ClientApp, key: &Key) -> Result<String, AuthError> {
+    let shown = format!("{:?}", app.auth);
+    let mut signed = jsonwebtoken::crypto::sign(shown.as_bytes(), &key.signs, Algorithm::HS256)
+        .map_err(|error| AuthError::Unavailable(error.to_string()))?;
+    signed.truncate(12);
+    Ok(signed)
 }
 
 fn revoked_key(user: &UserId) -> String {

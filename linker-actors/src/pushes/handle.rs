@@ -164,19 +164,15 @@ impl LinkerHandle {
         };
         let numbered: Vec<(u32, Part)> = (0..).zip(parts).collect();
         for some in numbered.chunks(PARTS_AT_ONCE) {
-            let writes = |expected| -> Vec<RecordWrite> {
-                some.iter()
-                    .map(|(number, part)| write(part_key(&id, *number), expected, part, expires_ms))
-                    .collect()
+            let new = |(number, part): &(u32, Part)| {
+                write(part_key(&id, *number), Expected::Nothing, part, expires_ms)
             };
-            if self.write(writes(Expected::Nothing)).await? {
+            if self.write(some.iter().map(new).collect()).await? {
                 continue;
             }
-            // Another request of this id is just being carried out, or was given up half-way.
-            match self.read_push(&id).await {
-                Ok(_) => return Ok(id),
-                Err(PushError::Unknown) => drop(self.write(writes(Expected::Anything)).await?),
-                Err(error) => return Err(error),
+            // Another request of this id is being carried out, or was given up half-way: what is there stays.
+            for one in some {
+                self.write(vec![new(one)]).await?;
             }
         }
         // It is there once this is, with all its parts.
@@ -257,7 +253,10 @@ impl LinkerHandle {
         let parts = self
             .ask(async move { store.list_records(prefix, after, PARTS_READ).await })
             .await?;
-        let next = (parts.len() == PARTS_READ as usize).then_some(part + PARTS_READ);
+        let last = parts.last().and_then(|record| number_of(&record.key));
+        let next = last
+            .filter(|_| parts.len() == PARTS_READ as usize)
+            .map(|last| last + 1);
         let parts = parts.iter().filter_map(read::<Part>);
         let undelivered = parts.flat_map(|part| {
             let outcomes = part.outcomes;
@@ -268,7 +267,7 @@ impl LinkerHandle {
                     Outcome::Pending => "pending",
                     Outcome::Stored => "stored",
                     Outcome::Forwarded => "forwarded",
-                    Outcome::Dropped => "dropped",
+                    Outcome::Dropped | Outcome::Unknown => "dropped",
                     Outcome::Refused => "refused",
                 };
                 Some(Undelivered { user_id, state })
@@ -282,54 +281,64 @@ impl LinkerHandle {
     /// # Errors
     /// [`PushError::Running`] while it is not done, [`PushError::Unknown`], [`PushError::Store`].
     pub async fn retry_push(&self, id: &str) -> Result<u64, PushError> {
-        let (mut job, open) = self.read_push(id).await?;
-        let Some(mut counts) = job.counts.filter(|_| open.is_none()) else {
+        let store = self.store();
+        let keys = vec![job_key(id), open_key(id)];
+        let found = self.ask(async move { store.read_records(keys).await }).await?;
+        let of = |key: String| found.iter().find(move |record| record.key == key);
+        let job_record = of(job_key(id)).ok_or(PushError::Unknown)?;
+        let mut job: Job = read(job_record).ok_or(PushError::Unknown)?;
+        if job.counts.is_none() || of(open_key(id)).is_some() {
             return Err(PushError::Running);
-        };
+        }
         let mut open = Open::default();
-        let mut lost = 0;
-        let (mut after, prefix) = (String::new(), part_prefix(id));
+        let (mut lost, mut after) = (0, String::new());
         loop {
-            let (store, from, behind) = (self.store(), prefix.clone(), after.clone());
+            let (store, from, behind) = (self.store(), part_prefix(id), after.clone());
             let parts = self
                 .ask(async move { store.list_records(from, behind, PARTS_READ).await })
                 .await?;
             let Some(last) = parts.last() else { break };
             after = last.key.clone();
+            let mut writes = Vec::new();
             for record in &parts {
-                let Some(part) = read::<Part>(record) else {
+                let (Some(mut part), Some(number)) = (read::<Part>(record), number_of(&record.key)) else {
                     continue;
                 };
-                let again = part
-                    .outcomes
-                    .chars()
-                    .map(Outcome::of)
-                    .filter(|outcome| outcome.is_lost());
-                let mut any = false;
-                for outcome in again {
-                    counts.note(outcome, -1);
-                    lost += 1;
-                    any = true;
+                let before = lost;
+                let mut outcomes: Vec<Outcome> = part.outcomes.chars().map(Outcome::of).collect();
+                for outcome in &mut outcomes {
+                    if outcome.is_lost() {
+                        *outcome = Outcome::Pending;
+                    }
+                    lost += u64::from(*outcome == Outcome::Pending);
+                    open.counts.total += 1;
+                    open.counts.note(*outcome);
                 }
-                let number = record
-                    .key
-                    .rsplit_once('/')
-                    .and_then(|(_, number)| number.parse().ok());
-                if let Some(number) = number.filter(|_| any) {
+                if lost > before {
+                    part.outcomes = outcomes.iter().map(|outcome| outcome.letter()).collect();
+                    let expected = Expected::Version(record.version);
+                    writes.push(write(record.key.clone(), expected, &part, record.expires_ms));
                     open.parts.push(open_part(number, None));
                 }
+            }
+            // Another retry is at it.
+            if !self.write(writes).await? {
+                return Err(PushError::Running);
             }
         }
         if lost == 0 {
             return Ok(0);
         }
-        open.counts = counts;
         job.counts = None;
         job.target = Target::List;
-        let expires_ms = self.node().clock.now().unix_ms + KEPT_MS;
         let again = vec![
-            write(job_key(id), Expected::Anything, &job, expires_ms),
-            write(open_key(id), Expected::Nothing, &open, expires_ms),
+            write(
+                job_key(id),
+                Expected::Version(job_record.version),
+                &job,
+                job_record.expires_ms,
+            ),
+            write(open_key(id), Expected::Nothing, &open, job_record.expires_ms),
         ];
         if !self.write(again).await? {
             return Err(PushError::Running);
@@ -427,6 +436,10 @@ impl LinkerHandle {
             .map(|(number, node)| open_part(number, Some(node)))
             .collect()
     }
+}
+
+fn number_of(key: &str) -> Option<u32> {
+    key.rsplit_once('/')?.1.parse().ok()
 }
 
 fn open_part(number: u32, node: Option<String>) -> OpenPart {

@@ -71,6 +71,9 @@ pub(super) struct OpenPart {
 pub(super) struct Lease {
     /// The node, as name~incarnation.
     pub(super) node: String,
+    /// This turn of that node's: what it writes is of no use once another one is at it.
+    #[serde(default)]
+    pub(super) run: u64,
     /// ms since the epoch.
     pub(super) until: u64,
 }
@@ -96,16 +99,19 @@ pub(super) enum Outcome {
     Forwarded,
     Dropped,
     Refused,
+    /// FAST, and who was at it did not say whether it was sent: it is not sent again.
+    Unknown,
 }
 
 impl Outcome {
-    const ALL: [(char, Self); 6] = [
+    const ALL: [(char, Self); 7] = [
         ('p', Self::Pending),
         ('d', Self::Delivered),
         ('s', Self::Stored),
         ('f', Self::Forwarded),
         ('x', Self::Dropped),
         ('r', Self::Refused),
+        ('u', Self::Unknown),
     ];
 
     pub(super) fn of(letter: char) -> Self {
@@ -125,17 +131,17 @@ impl Outcome {
 }
 
 impl Counts {
-    /// One more, or one less, with this outcome.
-    pub(super) fn note(&mut self, outcome: Outcome, change: i64) {
+    /// One more with this outcome.
+    pub(super) fn note(&mut self, outcome: Outcome) {
         let place = match outcome {
             Outcome::Pending => return,
             Outcome::Delivered => &mut self.delivered,
             Outcome::Stored => &mut self.stored,
             Outcome::Forwarded => &mut self.forwarded,
-            Outcome::Dropped => &mut self.dropped,
+            Outcome::Dropped | Outcome::Unknown => &mut self.dropped,
             Outcome::Refused => &mut self.refused,
         };
-        *place = place.saturating_add_signed(change);
+        *place += 1;
     }
 
     pub(super) fn pending(&self) -> u64 {

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use linker_core::code::ErrorCode;
 use linker_core::envelope::Feature;
 use linker_core::id::{AppName, UserId};
 use linker_core::port::{Expected, NodeRecord, StoreError};
@@ -14,8 +16,10 @@ use super::records::{
     remove, write,
 };
 use crate::cluster::{Cluster, Question};
+use crate::error::SendError;
 use crate::handle::{LinkerHandle, Outgoing, SendState, WeakHandle};
 use crate::node::Node;
+use crate::runtime::ids::random_u64;
 
 /// How often it is looked for work that nobody told of: a part whose node died, or word that was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -28,6 +32,9 @@ const OPEN_MAX: u32 = 20;
 const USERS_AT_ONCE: usize = 1000;
 /// Attempts to write what others are writing too.
 const ATTEMPTS: usize = 100;
+/// Attempts to write down what became of a part, and the time between two.
+const FINISH_ATTEMPTS: u32 = 30;
+const FINISH_AGAIN: Duration = Duration::from_secs(1);
 
 /// Tells the worker that there is something to do.
 #[derive(Debug, Default)]
@@ -63,8 +70,7 @@ pub(crate) fn start(node: &Arc<Node>, handle: WeakHandle) {
         loop {
             let _ = tokio::time::timeout(LOOK_EVERY, node.pushes.0.notified()).await;
             let Some(linker) = handle.upgrade() else { return };
-            let stopping = node.draining.load(std::sync::atomic::Ordering::Acquire);
-            if stopping || node.store_is_away() {
+            if is_draining(&node) || node.store_is_away() {
                 continue;
             }
             if let Err(error) = work(&linker).await {
@@ -74,35 +80,36 @@ pub(crate) fn start(node: &Arc<Node>, handle: WeakHandle) {
     });
 }
 
-/// Until there is nothing left that this node can do.
+/// Until there is nothing left that this node can do now.
 async fn work(linker: &LinkerHandle) -> Result<(), StoreError> {
     let store = linker.store();
-    let mut more = true;
-    while more {
-        more = false;
-        let open = store
-            .list_records(OPEN.to_owned(), String::new(), OPEN_MAX)
-            .await?;
-        for record in open {
-            let Some(id) = record.key.strip_prefix(OPEN).map(str::to_owned) else {
-                continue;
-            };
-            if linker.node().draining.load(std::sync::atomic::Ordering::Acquire) {
-                return Ok(());
-            }
-            if let Some(claim) = claim(linker, &id).await? {
-                do_part(linker, &id, claim).await?;
-                more = true;
-            }
+    let mut after = String::new();
+    loop {
+        let open = store.list_records(OPEN.to_owned(), after, OPEN_MAX).await?;
+        let Some(last) = open.last() else { return Ok(()) };
+        after = last.key.clone();
+        let ids = open.iter().filter_map(|record| record.key.strip_prefix(OPEN));
+        for id in ids {
+            // As long as there is a part of it for this node, and it can be done.
+            while !is_draining(linker.node())
+                && let Some(claim) = claim(linker, id).await?
+                && do_part(linker, id, claim).await?
+            {}
         }
     }
-    Ok(())
+}
+
+fn is_draining(node: &Node) -> bool {
+    node.draining.load(Ordering::Acquire)
 }
 
 /// A part that this node is at.
 struct Claim {
+    job: Job,
     part: OpenPart,
-    /// Another node was at it, and may have sent some of it.
+    /// This turn's.
+    lease: Lease,
+    /// Another turn was at it, and may have sent some of it.
     was_begun: bool,
 }
 
@@ -112,35 +119,59 @@ async fn claim(linker: &LinkerHandle, id: &str) -> Result<Option<Claim>, StoreEr
     let me = node.me.to_string();
     for _ in 0..ATTEMPTS {
         let now_ms = node.clock.now().unix_ms;
-        let found = linker.store().read_records(vec![open_key(id)]).await?;
-        let Some((record, mut open)) = found
-            .first()
-            .and_then(|record| Some((record, read::<Open>(record)?)))
+        let found = linker
+            .store()
+            .read_records(vec![job_key(id), open_key(id)])
+            .await?;
+        let of = |key: String| found.iter().find(move |record| record.key == key);
+        let Some((record, mut open)) =
+            of(open_key(id)).and_then(|record| Some((record, read::<Open>(record)?)))
         else {
             return Ok(None);
         };
+        let job = match of(job_key(id)) {
+            // What a newer version has written is for nodes of that version.
+            Some(job) => match read::<Job>(job) {
+                Some(job) => job,
+                None => return Ok(None),
+            },
+            None => {
+                // It has expired.
+                let gone = remove(open_key(id), Expected::Version(record.version));
+                linker.store().write_records(vec![gone]).await?;
+                return Ok(None);
+            }
+        };
         let living = living(node);
+        let is_gone = |of: &String| living.as_ref().is_some_and(|living| !living.contains(of));
         let is_ours = |part: &OpenPart| {
             // Of a node that is gone nobody is online any more, which any node can say.
-            let is_gone = |of: &String| living.as_ref().is_some_and(|living| !living.contains(of));
             let for_us = part.node.as_ref().is_none_or(|of| *of == me || is_gone(of));
-            let is_free = part.lease.as_ref().is_none_or(|lease| lease.until < now_ms);
-            for_us && is_free
+            // Clocks differ: what a node that lives is at is its own.
+            let is_free = |lease: &Lease| lease.until < now_ms && (lease.node == me || is_gone(&lease.node));
+            for_us && part.lease.as_ref().is_none_or(is_free)
         };
         let Some(part) = open.parts.iter_mut().find(|part| is_ours(part)) else {
             return Ok(None);
         };
         let was_begun = part.lease.is_some();
-        part.lease = Some(Lease {
+        let lease = Lease {
             node: me.clone(),
+            run: random_u64(),
             until: now_ms + LEASE.as_millis() as u64,
-        });
+        };
+        part.lease = Some(lease.clone());
         let part = part.clone();
         let expected = Expected::Version(record.version);
         let taken = write(open_key(id), expected, &open, record.expires_ms);
         // Where it was not, another node was quicker, and has taken this part or done one.
         if linker.store().write_records(vec![taken]).await? {
-            return Ok(Some(Claim { part, was_begun }));
+            return Ok(Some(Claim {
+                job,
+                part,
+                lease,
+                was_begun,
+            }));
         }
     }
     Ok(None)
@@ -158,50 +189,54 @@ fn living(node: &Node) -> Option<HashSet<String>> {
     Some(members.iter().map(|record| record.node.to_string()).collect())
 }
 
-async fn do_part(linker: &LinkerHandle, id: &str, claim: Claim) -> Result<(), StoreError> {
-    let store = linker.store();
+/// Whether it is done; else it is left to a later turn.
+async fn do_part(linker: &LinkerHandle, id: &str, claim: Claim) -> Result<bool, StoreError> {
     let number = claim.part.number;
-    let found = store
-        .read_records(vec![job_key(id), part_key(id, number)])
-        .await?;
-    let of = |key: String| found.iter().find(move |record| record.key == key);
-    let Some(job) = of(job_key(id)).and_then(read::<Job>) else {
-        // It has expired.
-        store
-            .write_records(vec![remove(open_key(id), Expected::Anything)])
-            .await?;
-        return Ok(());
-    };
-    let mut part = of(part_key(id, number))
-        .and_then(read::<Part>)
-        .unwrap_or_default();
-    let found_now = job.target != Target::List;
-    if found_now {
-        part = Part {
-            users: online(linker, &job.target, claim.part.node.as_deref()).await,
+    let found = linker.store().read_records(vec![part_key(id, number)]).await?;
+    let known = found.first().and_then(read::<Part>);
+    let found_now = known.is_none();
+    let mut part = match (known, &claim.job.target) {
+        (Some(part), _) => part,
+        (None, target) => Part {
+            users: online(linker, target, claim.part.node.as_deref()).await,
             outcomes: String::new(),
-        };
-    }
-    let before: Vec<Outcome> = part.outcomes.chars().map(Outcome::of).collect();
-    let sending = send(linker, id, &job, &part.users, &before, claim.was_begun);
-    let outcomes = renewing(linker, id, number, sending).await;
+        },
+    };
+    let letters = part.outcomes.chars().chain(std::iter::repeat('p'));
+    let before: Vec<Outcome> = letters.take(part.users.len()).map(Outcome::of).collect();
+    let sending = send(linker, id, &claim, &part.users, &before);
+    let outcomes = renewing(linker, id, &claim, sending).await;
     part.outcomes = outcomes.iter().map(|outcome| outcome.letter()).collect();
-    finish(linker, id, number, &part, &outcomes, &before, found_now).await
+    let turn = Turn {
+        claim: &claim,
+        part: &part,
+        outcomes: &outcomes,
+        before: &before,
+        found_now,
+    };
+    let mut attempts = 0;
+    // What was sent is not to be forgotten for a moment's fault.
+    while let Err(error) = finish(linker, id, &turn).await {
+        attempts += 1;
+        if attempts == FINISH_ATTEMPTS {
+            return Err(error);
+        }
+        tokio::time::sleep(FINISH_AGAIN).await;
+    }
+    Ok(!outcomes.contains(&Outcome::Pending))
 }
 
 /// Says again and again that this node is at the part, until it is done.
-async fn renewing<T>(linker: &LinkerHandle, id: &str, number: u32, work: impl Future<Output = T>) -> T {
+async fn renewing<T>(linker: &LinkerHandle, id: &str, claim: &Claim, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         match tokio::time::timeout(RENEW_EVERY, &mut work).await {
             Ok(done) => return done,
             Err(_) => {
                 let until = linker.node().clock.now().unix_ms + LEASE.as_millis() as u64;
-                let me = linker.node().me.to_string();
                 let renewed = change(linker, id, |open| {
-                    let part = open.parts.iter_mut().find(|part| part.number == number);
-                    if let Some(lease) = part.and_then(|part| part.lease.as_mut())
-                        && lease.node == me
+                    if let Some(lease) =
+                        place_of(open, claim).and_then(|place| open.parts[place].lease.as_mut())
                     {
                         lease.until = until;
                     }
@@ -212,6 +247,14 @@ async fn renewing<T>(linker: &LinkerHandle, id: &str, number: u32, work: impl Fu
             }
         }
     }
+}
+
+/// Where the part stands, as long as it is this turn's.
+fn place_of(open: &Open, claim: &Claim) -> Option<usize> {
+    open.parts.iter().position(|part| {
+        let is_this_turns = |lease: &Lease| lease.node == claim.lease.node && lease.run == claim.lease.run;
+        part.number == claim.part.number && part.lease.as_ref().is_some_and(is_this_turns)
+    })
 }
 
 /// Changes how far a push is, together with what `more` writes. False where it is done already.
@@ -242,43 +285,50 @@ async fn change(
     Err(StoreError::Away("too many nodes write at once".to_owned()))
 }
 
-/// Writes down what became of a part, and with the last one that the push is done.
-async fn finish(
-    linker: &LinkerHandle,
-    id: &str,
-    number: u32,
-    part: &Part,
-    outcomes: &[Outcome],
-    before: &[Outcome],
+/// What came of a turn.
+struct Turn<'a> {
+    claim: &'a Claim,
+    part: &'a Part,
+    outcomes: &'a [Outcome],
+    before: &'a [Outcome],
+    /// Its users were not known before.
     found_now: bool,
-) -> Result<(), StoreError> {
-    let job = linker.store().read_records(vec![job_key(id)]).await?;
-    let Some(job) = job.first().and_then(read::<Job>) else {
-        return Ok(());
-    };
-    let expires_ms = job.created + KEPT_MS;
+}
+
+/// Writes down what became of a part, and with the last one that the push is done. What is still pending is left to a later turn.
+async fn finish(linker: &LinkerHandle, id: &str, turn: &Turn<'_>) -> Result<(), StoreError> {
+    let Turn {
+        claim,
+        part,
+        outcomes,
+        before,
+        found_now,
+    } = *turn;
+    let number = claim.part.number;
+    let expires_ms = claim.job.created + KEPT_MS;
+    let is_done = !outcomes.contains(&Outcome::Pending);
     change(linker, id, |open| {
-        let there = open.parts.iter().any(|part| part.number == number);
-        if !there {
-            // Another node has taken it over, and done it.
+        let Some(place) = place_of(open, claim) else {
+            // Another turn is at it, or has done it.
             return Vec::new();
+        };
+        match is_done {
+            true => drop(open.parts.remove(place)),
+            false => open.parts[place].lease = None,
         }
-        open.parts.retain(|part| part.number != number);
         if found_now {
             open.counts.total += outcomes.len() as u64;
         }
-        for (place, outcome) in outcomes.iter().enumerate() {
-            // What was sent before and is not sent again stands in the counts already.
-            let was = before.get(place).copied().unwrap_or(Outcome::Pending);
-            if was == Outcome::Pending || was.is_lost() {
-                open.counts.note(*outcome, 1);
-            }
-        }
+        let new = outcomes
+            .iter()
+            .zip(before)
+            .filter(|(_, before)| **before == Outcome::Pending);
+        new.for_each(|(outcome, _)| open.counts.note(*outcome));
         let mut writes = vec![write(part_key(id, number), Expected::Anything, part, expires_ms)];
         if open.parts.is_empty() {
             let done = Job {
                 counts: Some(open.counts),
-                ..job.clone()
+                ..claim.job.clone()
             };
             writes.push(write(job_key(id), Expected::Anything, &done, expires_ms));
         }
@@ -288,27 +338,25 @@ async fn finish(
     .map(|_| ())
 }
 
-/// Sends to those who have not got it; answers for all.
+/// Sends to those who have not got it; answers for all. Who cannot be told of now stays pending.
 async fn send(
     linker: &LinkerHandle,
     id: &str,
-    job: &Job,
+    claim: &Claim,
     users: &[String],
     before: &[Outcome],
-    was_begun: bool,
 ) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = (0..users.len())
-        .map(|place| before.get(place).copied().unwrap_or(Outcome::Pending))
-        .collect();
-    let open = outcomes.iter().enumerate();
-    let to_send: Vec<usize> = open
-        .filter(|(_, outcome)| **outcome == Outcome::Pending || outcome.is_lost())
+    let job = &claim.job;
+    let mut outcomes = before.to_vec();
+    let pending = outcomes.iter().enumerate();
+    let to_send: Vec<usize> = pending
+        .filter(|(_, outcome)| **outcome == Outcome::Pending)
         .map(|(place, _)| place)
         .collect();
-    if was_begun && job.feature() == Feature::Fast {
+    if claim.was_begun && job.feature() == Feature::Fast {
         // At most once: whoever was at it may have sent it, and nobody knows to whom.
         for place in to_send {
-            outcomes[place] = Outcome::Dropped;
+            outcomes[place] = Outcome::Unknown;
         }
         return outcomes;
     }
@@ -324,6 +372,9 @@ async fn send(
         outgoing = outgoing.fast();
     }
     for places in to_send.chunks(USERS_AT_ONCE) {
+        if is_draining(linker.node()) {
+            break;
+        }
         let parsed: Vec<(usize, UserId)> = places
             .iter()
             .filter_map(|place| Some((*place, users[*place].parse().ok()?)))
@@ -339,6 +390,8 @@ async fn send(
                 Ok(SendState::Stored) => Outcome::Stored,
                 Ok(SendState::Forwarded) => Outcome::Forwarded,
                 Ok(SendState::Dropped) => Outcome::Dropped,
+                Err(SendError::Stopping) => Outcome::Pending,
+                Err(SendError::Refused(error)) if error.code == ErrorCode::Unavailable => Outcome::Pending,
                 Err(_) => Outcome::Refused,
             };
         }

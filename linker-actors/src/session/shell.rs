@@ -236,7 +236,7 @@ impl SessionShell {
                     entry.fall_behind();
                 }
             }
-            SessionEffect::Authenticate(app, credentials) => self.authenticate(&app, credentials),
+            SessionEffect::Authenticate(app, credentials) => self.authenticate(app, credentials),
             SessionEffect::Register { user, replay } => self.register(user, replay),
             SessionEffect::CloseUser(user, reference) => {
                 let home = self.worker.node.directory().home_away_of(&user).cloned();
@@ -390,14 +390,18 @@ impl SessionShell {
         }
     }
 
-    fn authenticate(&self, app: &linker_core::app::ClientApp, credentials: linker_core::port::Credentials) {
+    fn authenticate(
+        &self,
+        app: Arc<linker_core::app::ClientApp>,
+        credentials: linker_core::port::Credentials,
+    ) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
         let node = Arc::clone(&self.worker.node);
         let authenticator = node.authenticators.of(&app.app_name);
         node.backend.clone().spawn(async move {
-            let result = crate::logins::authenticate(&node, authenticator, credentials).await;
+            let result = crate::logins::authenticate(&node, &app, authenticator, credentials).await;
             // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::Authenticated(result));
         });

@@ -8,7 +8,6 @@ use super::secret::Secret;
 
 const EXPIRES_IN_DEFAULT: Duration = Duration::from_secs(60 * 60);
 const EXPIRES_IN_MIN: Duration = Duration::from_secs(1);
-const EXPIRES_IN_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PER_SECOND_DEFAULT: u32 = 20;
 const PER_SECOND_MAX: u32 = 100_000;
 
@@ -27,7 +26,11 @@ impl LoginConfig {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
             key: section.secret_file("keyFile", check_key),
-            expires_in: section.duration("expiresIn", EXPIRES_IN_MIN..=EXPIRES_IN_MAX, EXPIRES_IN_DEFAULT),
+            expires_in: section.duration(
+                "expiresIn",
+                EXPIRES_IN_MIN..=linker_actors::TOKEN_TIME_MAX,
+                EXPIRES_IN_DEFAULT,
+            ),
             per_second_per_address: section.integer_u32(
                 "perSecondPerAddress",
                 0..=PER_SECOND_MAX,

@@ -18,6 +18,9 @@ use crate::telemetry::Telemetry;
 /// How often histograms are tidied when nobody asks for metrics.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// Health is answered while a large body is read.
+const WORKERS: usize = 2;
+
 struct Admin {
     telemetry: Telemetry,
     process: metrics_process::Collector,
@@ -54,7 +57,7 @@ pub(crate) fn start(
             .default_service(web::to(api::nothing))
     });
     Ok(server
-        .workers(1)
+        .workers(WORKERS)
         .disable_signals()
         .shutdown_timeout(1)
         .listen(listener)?

@@ -51,3 +51,63 @@ pub(in crate::adapter) fn in_order(mut writes: Vec<RecordWrite>) -> Vec<RecordWr
 pub(in crate::adapter) fn end_of(prefix: &str) -> String {
     format!("{prefix}{LAST}")
 }
+
+/// Makes what both drivers do alike with a connection and a row of theirs: `apply`, `list` and `record`.
+macro_rules! record_functions {
+    ($connection:ty, $row:ty) => {
+        /// All of them, sorted by key. False where one finds another thing than it expected: then the caller undoes them.
+        async fn apply(
+            connection: &mut $connection,
+            writes: &[linker_core::port::RecordWrite],
+        ) -> sqlx::Result<bool> {
+            use $crate::adapter::sql::code::int;
+            use $crate::adapter::sql::records::{Given, statement};
+            for write in writes {
+                let (sql, given, wanted) = statement(write);
+                let query = sqlx::query(sql).bind(&write.key);
+                let expires_ms = int(write.expires_ms);
+                let body = write.body.as_deref().unwrap_or_default();
+                let query = match given {
+                    Given::New => query.bind(expires_ms).bind(body),
+                    Given::Changed(version) => query.bind(expires_ms).bind(body).bind(int(version)),
+                    Given::Version(version) => query.bind(int(version)),
+                    Given::Nothing => query,
+                };
+                let changed = query.execute(&mut *connection).await?.rows_affected();
+                if wanted.is_some_and(|wanted| wanted != changed) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+
+        pub(super) async fn list(
+            connection: &mut $connection,
+            prefix: &str,
+            after: &str,
+            max: u32,
+        ) -> sqlx::Result<Vec<linker_core::port::Record>> {
+            use $crate::adapter::sql::records::{LIST, end_of};
+            let rows = sqlx::query(LIST)
+                .bind(after)
+                .bind(prefix)
+                .bind(end_of(prefix))
+                .bind(i64::from(max))
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(record).collect()
+        }
+
+        fn record(row: &$row) -> sqlx::Result<linker_core::port::Record> {
+            use sqlx::Row;
+            Ok(linker_core::port::Record {
+                key: row.try_get(0)?,
+                version: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                expires_ms: row.try_get::<i64, _>(2)?.cast_unsigned(),
+                body: row.try_get::<Vec<u8>, _>(3)?.into(),
+            })
+        }
+    };
+}
+
+pub(in crate::adapter) use record_functions;

@@ -157,7 +157,7 @@ async fn a_close_that_the_bus_lost_is_repeated() {
     let mut closed = Client::login(&b, "ANZ-2").await;
     let mut spared = Client::login(&b, "ANZ-3").await;
     a.bus.lose(true);
-    assert_eq!(a.handle.close(&user("ANZ-2")).await, 1);
+    assert_eq!(a.handle.close(&user("ANZ-2")).await, Ok(1));
     await_loss(&a, 0).await;
     await_loss(&a, a.bus.lost()).await;
     closed.expect_quiet().await;

@@ -51,13 +51,13 @@ async fn a_host_reaches_users_of_all_nodes() {
         .await;
     assert_eq!(receipt.map(|receipt| receipt.state), Ok(SendState::Delivered));
     assert_eq!(on_b.expect("MESSAGE").await["data"]["content"], 7);
-    assert_eq!(a.handle.close(&user("ANZ-2")).await, 1);
+    assert_eq!(a.handle.close(&user("ANZ-2")).await, Ok(1));
     assert_eq!(on_b.closed().await, Some(4010));
     eventually("nobody is online", WAIT, async || {
         (!a.handle.is_online(user("ANZ-2")).await).then_some(())
     })
     .await;
-    assert_eq!(a.handle.close(&user("ANZ-2")).await, 0);
+    assert_eq!(a.handle.close(&user("ANZ-2")).await, Ok(0));
     let receipt = a
         .handle
         .send(user("ANZ-2"), Outgoing::new(&8).expect("a number"))

@@ -134,12 +134,12 @@ async fn who_is_online_is_known_and_can_be_closed() {
     let node = node().await;
     let absent = user("ANZ-2");
     assert!(!node.handle.is_online(absent).await);
-    assert_eq!(node.handle.close(&absent).await, 0);
+    assert_eq!(node.handle.close(&absent).await, Ok(0));
     let mut phone = Client::login(&node, "ANZ-2").await;
     let mut laptop = Client::login(&node, "ANZ-2").await;
     assert!(node.handle.is_online(absent).await);
     assert_eq!(node.handle.sessions(), 2);
-    assert_eq!(node.handle.close(&absent).await, 2);
+    assert_eq!(node.handle.close(&absent).await, Ok(2));
     assert_eq!(phone.closed().await, Some(4010));
     assert_eq!(laptop.closed().await, Some(4010));
     eventually("presence forgets both", WAIT, async || {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -37,7 +38,13 @@ impl Tokens {
     /// Which token the request bears. None is needed where there is none: then only this machine can ask.
     fn scopes(&self, request: &HttpRequest) -> Result<BTreeSet<Scope>, Problem> {
         if self.tokens.is_empty() {
-            return Ok(BTreeSet::from([Scope::Admin]));
+            return match is_of_this_machine(request) {
+                true => Ok(BTreeSet::from([Scope::Admin])),
+                false => Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "without a token only programs of this machine may call: not pages of other origins, nor by another host name than localhost or an address",
+                )),
+            };
         }
         let given = given(request);
         let mut found = None;
@@ -82,6 +89,30 @@ impl Tokens {
             )),
         }
     }
+}
+
+/// Whether no page of another origin can have made it, by a name of its own that leads here or otherwise.
+fn is_of_this_machine(request: &HttpRequest) -> bool {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let host = header(header::HOST).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    let is_here = literal.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost");
+    let same_origin = header(header::ORIGIN).is_none_or(|origin| {
+        let of = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        of == Some(host)
+    });
+    is_here && same_origin
 }
 
 fn given(request: &HttpRequest) -> Option<&str> {

@@ -46,14 +46,22 @@ impl Key {
         }
     }
 
-    /// All that makes it one: no two bearers have one in common.
-    pub(super) fn whole(&self) -> Vec<u8> {
-        [&self.bearer[..], self.text.as_bytes()].concat()
+    /// The same on every node, and no other bearer's.
+    pub(super) fn digest(&self) -> String {
+        hex(&Sha256::new().chain_update(self.bearer).chain_update(&self.text))
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.text
+    /// As [`Key::digest`], and no other request's.
+    pub(super) fn with(&self, body: &[u8]) -> String {
+        let digest = Sha256::new().chain_update(self.bearer).chain_update(&self.text);
+        hex(&digest.chain_update([0]).chain_update(body))
     }
+}
+
+/// 32 digits of it.
+fn hex(digest: &Sha256) -> String {
+    let digest = digest.clone().finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a request was answered with.

@@ -1,11 +1,13 @@
 //! `POST /api/v1/login`: a token and the node to connect to. Served to clients too, who have no bearer token.
 
+use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use linker_actors::{LinkerHandle, LoginError};
 use linker_core::code::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -60,9 +62,9 @@ pub(crate) fn client_routes(config: &mut ServiceConfig, shared: &LoginShared) {
         .app_data(shared.linker.clone())
         .app_data(shared.attempts.clone())
         .app_data(shared.allowed_origins.clone())
-        .app_data(web::PayloadConfig::new(BODY_MAX))
         .service(
             super::resource(PATH)
+                .app_data(web::PayloadConfig::new(BODY_MAX))
                 .route(web::post().to(login_from_page))
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         );
@@ -70,9 +72,35 @@ pub(crate) fn client_routes(config: &mut ServiceConfig, shared: &LoginShared) {
 
 /// Mounts it on the admin port.
 pub(super) fn routes(config: &mut ServiceConfig, shared: &LoginShared) {
-    config
-        .app_data(shared.attempts.clone())
-        .service(super::resource(PATH).route(web::post().to(login)));
+    config.app_data(shared.attempts.clone()).service(
+        super::resource(PATH)
+            .app_data(web::PayloadConfig::new(BODY_MAX))
+            .route(web::post().to(login)),
+    );
+}
+
+/// One of the attempts that its address has: to be the first argument of a handler, so that nothing else of a request is looked at before.
+pub(super) struct Attempt;
+
+impl FromRequest for Attempt {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let address = request.peer_addr().map(|peer| peer.ip());
+        let address = address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let attempts = request.app_data::<web::Data<Attempts>>();
+        ready(
+            match attempts.is_some_and(|attempts| attempts.take(address, Instant::now())) {
+                true => Ok(Self),
+                false => {
+                    let detail = "too many logins from this address (login.perSecondPerAddress); try again in a second";
+                    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+                    Err(problem.with_code(ErrorCode::RateLimited))
+                }
+            },
+        )
+    }
 }
 
 /// Checks a login as `AUTH_CLIENT` does, and answers a token and the node to connect to.
@@ -90,16 +118,11 @@ pub(super) fn routes(config: &mut ServiceConfig, shared: &LoginShared) {
     )
 )]
 pub(super) async fn login(
+    _: Attempt,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
-    attempts: web::Data<Attempts>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let address = request.peer_addr().map(|peer| peer.ip());
-    if !attempts.take(address.unwrap_or(IpAddr::from([0, 0, 0, 0])), Instant::now()) {
-        let detail = "too many logins from this address (login.perSecondPerAddress); try again in a second";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with_code(ErrorCode::RateLimited));
-    }
     let wanted: LoginRequest = super::json(&request, &super::whole(body)?)?;
     let placed = linker
         .login(&wanted.app_id, &wanted.user_id, wanted.token)
@@ -115,14 +138,14 @@ pub(super) async fn login(
 
 /// As [`login`], for pages of the origins that may open a WebSocket.
 async fn login_from_page(
+    attempt: Attempt,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
-    attempts: web::Data<Attempts>,
     allowed: web::Data<Vec<String>>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let origin = checked_origin(&request, &allowed)?;
-    let answer = login(request, linker, attempts, body).await;
+    let answer = login(attempt, request, linker, body).await;
     let mut response = answer.unwrap_or_else(|problem| actix_web::ResponseError::error_response(&problem));
     if let Some(origin) = origin {
         let headers = response.headers_mut();

@@ -103,7 +103,8 @@ pub(super) async fn send(
     let body = super::whole(body)?;
     let key = Key::of(&request)?;
     let message: NewMessage = super::json(&request, &body)?;
-    let (to, outgoing) = outgoing(&linker, message, key.as_ref())?;
+    let repeatable = key.as_ref().map(|key| key.with(&body));
+    let (to, outgoing) = outgoing(&linker, message, repeatable.as_deref())?;
     known
         .once(key, &body, async || {
             let receipt = linker.send(to, outgoing).await?;
@@ -193,7 +194,7 @@ fn reason_name(reason: WaitReason) -> &'static str {
 fn outgoing(
     linker: &LinkerHandle,
     message: NewMessage,
-    key: Option<&Key>,
+    repeatable: Option<&str>,
 ) -> Result<(UserId, Outgoing), Problem> {
     let user = |text: &str| text.parse().map_err(|_| Problem::user_id(text));
     let to: UserId = user(&message.to)?;
@@ -210,9 +211,9 @@ fn outgoing(
         outgoing = outgoing.fast();
     }
     // What recognises the repetition where another node gets it, or this one after a restart.
-    outgoing = match (message.reference, key) {
+    outgoing = match (message.reference, repeatable) {
         (Some(reference), _) => outgoing.with_reference(&reference),
-        (None, Some(key)) => outgoing.with_reference(key.as_str()).without_confirmation(),
+        (None, Some(reference)) => outgoing.with_reference(reference).without_confirmation(),
         (None, None) => outgoing,
     };
     Ok((to, outgoing))

@@ -96,19 +96,29 @@ fn whole(body: Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes, Probl
     })
 }
 
-/// Reads a body. It has to say that it is JSON: that is what no page of another origin can have a browser send without asking first.
+/// Reads a body, which has to say that it is JSON.
 fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    check_json(request)?;
+    parse(body)
+}
+
+/// Whether a body says that it is JSON: that is what no page of another origin can have a browser send without asking first.
+fn check_json(request: &HttpRequest) -> Result<(), Problem> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let is_json = content_type
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
-    if !is_json {
-        return Err(Problem::new(
+    match is_json {
+        true => Ok(()),
+        false => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body has to be sent as application/json",
-        ));
+        )),
     }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let code = match error.is_data() {
             true => linker_core::code::ErrorCode::InvalidField,

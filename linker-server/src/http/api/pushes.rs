@@ -7,7 +7,6 @@ use linker_actors::{LinkerHandle, NewPush, PushError, PushReport, PushTarget};
 use linker_core::id::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::bearer::{Bearer, Reads, Sends};
@@ -142,21 +141,19 @@ pub(super) async fn push(
 ) -> Result<HttpResponse, Problem> {
     let body = super::whole(body)?;
     let key = Key::of(&request)?;
-    let wanted: PushRequest = super::json(&request, &body)?;
-    let id = key.as_ref().map(id_of);
-    let push = new_push(&linker, wanted, id)?;
+    super::check_json(&request)?;
+    let id = key.as_ref().map(Key::digest);
+    // A million ids take a while, in which health is to be answered.
+    let (parsing, of) = (body.clone(), linker.clone());
+    let push = web::block(move || new_push(&of, super::parse(&parsing)?, id))
+        .await
+        .map_err(Problem::away)??;
     known
         .once(key, &body, async || {
             let push_id = linker.push(push).await?;
             super::answer(StatusCode::ACCEPTED, &Pushed { push_id })
         })
         .await
-}
-
-/// The same on every node.
-fn id_of(key: &Key) -> String {
-    let digest = Sha256::digest(key.whole());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn new_push(linker: &LinkerHandle, wanted: PushRequest, id: Option<String>) -> Result<NewPush, Problem> {
@@ -295,9 +292,11 @@ pub(super) async fn undelivered(
 )]
 pub(super) async fn retry(
     _: Bearer<Sends>,
+    request: HttpRequest,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    super::check_json(&request)?;
     let retried = linker.retry_push(&id).await?;
     Ok(HttpResponse::Accepted().json(Retried { retried }))
 }

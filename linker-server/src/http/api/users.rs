@@ -96,7 +96,7 @@ pub(super) async fn close(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let user = of_this_domain(&linker, &id)?;
-    let closed = linker.close(&user).await;
+    let closed = linker.close(&user).await.map_err(Problem::away)?;
     Ok(HttpResponse::Ok().json(Closed { closed }))
 }
 

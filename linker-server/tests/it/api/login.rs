@@ -244,3 +244,19 @@ async fn pages_of_other_origins_may_log_in_where_they_may_connect() {
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-methods"), "POST");
 }
+
+#[tokio::test]
+async fn a_token_is_no_way_around_another_kind_of_login() {
+    let open = json!([{"appName": "ANZ", "appId": "app-id-343", "authEnabled": false}]);
+    let mut node = NodeConfig::new().set("clientApps", open).start().await;
+    let token = token_of(&Api::of(&node), &body("ANZ-2")).await;
+    Client::login_by(&node, showing("ANZ-2", &token)).await;
+    let refusing = AuthServer::saying(Answer::Seed { authenticated: false }).await;
+    let checked =
+        json!([{"appName": "ANZ", "appId": "app-id-343", "authEnabled": true, "authUrl": refusing.url}]);
+    node.config.put("clientApps", checked);
+    node.restart().await;
+    let refused = Client::refused(&node, showing("ANZ-2", &token)).await;
+    assert_eq!(refused.code(), "AUTH_FAILED");
+    assert!(refusing.asked().is_empty(), "nor is the app asked about it");
+}

@@ -224,8 +224,12 @@ async fn a_message_in_a_readers_hands_is_found_from_every_node() {
     sender.fence().await;
     let path = format!("/api/v1/messages/{}", frame.id());
     for node in [&a, &b] {
-        let found = Api::of(node).get(&path).await;
-        assert_eq!(found.status, 200, "{}", found.body);
-        assert_ne!(found.json()["state"], "delivered");
+        // A node that has just come is known by its beat.
+        let found = eventually("it is found", WAIT, async || {
+            let found = Api::of(node).get(&path).await;
+            (found.status == 200).then(|| found.json())
+        })
+        .await;
+        assert_ne!(found["state"], "delivered");
     }
 }
