@@ -39,7 +39,10 @@ const REFUSED: [(&str, &str); 20] = [
     ("meta: {url: 'tcp://h:9000'}", "meta.url: not a http or https url"),
     ("meta: {url: h, refresh: 5s}", "meta.url: not a http or https url"),
     ("meta: {refresh: 1ms}", "meta.refresh: 1ms is out of range"),
-    ("login: {keyFile: k}", "login.keyFile: cannot read k: "),
+    (
+        "login: {keyFile: k}",
+        "login.keyFile: cannot read /etc/linker/k: ",
+    ),
     (
         "login: {expiresIn: 10ms}",
         "login.expiresIn: 10ms is out of range",

@@ -77,8 +77,8 @@ async fn a_domain_that_the_meta_document_does_not_know_ends_with_2() {
 
 #[tokio::test]
 async fn what_is_not_built_in_yet_ends_with_2() {
-    let config = NodeConfig::new().set("login.keyFile", "key");
+    let config = NodeConfig::new().set("telemetry.otlpUrl", "http://127.0.0.1:4318");
     let finished = run(&["serve", "--config", config.save().to_str().unwrap()]).await;
     assert_eq!(finished.code, 2, "{}", finished.said());
-    finished.line_with(&["login.keyFile", "not built into this node yet"]);
+    finished.line_with(&["telemetry.otlpUrl", "not built into this node yet"]);
 }
