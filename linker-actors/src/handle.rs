@@ -217,6 +217,11 @@ impl LinkerHandle {
         self.inner.node.config.max_frame_bytes
     }
 
+    /// Whether pages of the `Origin` in these headers may come, as at the WebSocket's handshake ([`crate::NodeConfig::allowed_origins`]); where there is none, they may.
+    pub fn allows_origin(&self, headers: &actix_http::header::HeaderMap) -> bool {
+        self.inner.node.admission.origin_allowed(headers)
+    }
+
     /// Sends a message and waits until it is safe: in the store, or proven to be delivered.
     ///
     /// # Errors

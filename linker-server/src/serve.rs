@@ -78,7 +78,6 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let login = LoginShared {
         linker: Data::new(linker.handle()),
         attempts: Data::new(Attempts::new(config.login.per_second_per_address)),
-        allowed_origins: Data::new(config.server.allowed_origins.clone()),
     };
     let admin_server = admin::start(admin_listener, &config.server, login.clone(), telemetry)
         .map_err(Failure::at_run_time)?;

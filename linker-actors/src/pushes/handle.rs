@@ -10,8 +10,8 @@ use linker_core::port::{Expected, RecordWrite, StoreError};
 use serde::Serialize;
 
 use super::records::{
-    Counts, Job, KEPT_MS, Open, OpenPart, Outcome, Part, Target, job_key, open_key, part_key, part_prefix,
-    read, write,
+    Job, KEPT_MS, Open, OpenPart, Outcome, Part, Target, job_key, open_key, part_key, part_prefix, read,
+    write,
 };
 use crate::handle::LinkerHandle;
 use crate::runtime::ids::random_u64;
@@ -192,9 +192,7 @@ impl LinkerHandle {
     /// [`PushError::Unknown`], [`PushError::Store`].
     pub async fn push_report(&self, id: &str) -> Result<PushReport, PushError> {
         let (job, open) = self.read_push(id).await?;
-        let is_done = open.is_none();
-        let counts = open.map(|open| open.counts).or(job.counts).unwrap_or_default();
-        Ok(report(&job, counts, is_done))
+        Ok(report(&job, open.as_ref()))
     }
 
     /// Pushes that are kept, by id, at most `max` behind `after`.
@@ -226,9 +224,7 @@ impl LinkerHandle {
             let job: Job = read(record)?;
             let key = open_key(&id);
             let open: Option<Open> = open.iter().find(|open| open.key == key).and_then(read);
-            let is_done = open.is_none();
-            let counts = open.map(|open| open.counts).or(job.counts).unwrap_or_default();
-            Some((id, report(&job, counts, is_done)))
+            Some((id, report(&job, open.as_ref())))
         });
         Ok(reports.collect())
     }
@@ -385,6 +381,7 @@ impl LinkerHandle {
         }
         let directory = Arc::clone(&self.node().directory());
         let mut seen = HashSet::with_capacity(users.len());
+        let mut once = Vec::with_capacity(users.len());
         for (index, user) in users.iter().enumerate() {
             if !seen.insert(*user) {
                 continue;
@@ -401,9 +398,9 @@ impl LinkerHandle {
                     format!("to[{index}]: {user}: {error}"),
                 )));
             }
+            once.push(*user);
         }
-        let mut once = HashSet::with_capacity(seen.len());
-        Ok(users.iter().filter(|user| once.insert(**user)).copied().collect())
+        Ok(once)
     }
 
     /// Whether there is somebody in whose name these apps' users can be written to.
@@ -450,7 +447,9 @@ fn open_part(number: u32, node: Option<String>) -> OpenPart {
     }
 }
 
-fn report(job: &Job, counts: Counts, is_done: bool) -> PushReport {
+/// `open`: as long as it is not done.
+fn report(job: &Job, open: Option<&Open>) -> PushReport {
+    let counts = open.map(|open| open.counts).or(job.counts).unwrap_or_default();
     PushReport {
         created_ms: job.created,
         total: counts.total,
@@ -460,7 +459,7 @@ fn report(job: &Job, counts: Counts, is_done: bool) -> PushReport {
         dropped: counts.dropped,
         refused: counts.refused,
         pending: counts.pending(),
-        is_done,
+        is_done: open.is_none(),
     }
 }
 

@@ -105,7 +105,8 @@ impl Admission {
         })
     }
 
-    fn origin_allowed(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request with these headers comes from an origin that is let in; none at all is.
+    pub(crate) fn origin_allowed(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else {
             return true;
         };

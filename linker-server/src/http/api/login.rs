@@ -52,8 +52,6 @@ pub(super) struct LoginAnswer {
 pub(crate) struct LoginShared {
     pub(crate) linker: web::Data<LinkerHandle>,
     pub(crate) attempts: web::Data<Attempts>,
-    /// Of browsers; empty: any.
-    pub(crate) allowed_origins: web::Data<Vec<String>>,
 }
 
 /// Mounts it for clients, browsers of other origins among them.
@@ -61,7 +59,6 @@ pub(crate) fn client_routes(config: &mut ServiceConfig, shared: &LoginShared) {
     config
         .app_data(shared.linker.clone())
         .app_data(shared.attempts.clone())
-        .app_data(shared.allowed_origins.clone())
         .service(
             super::resource(PATH)
                 .app_data(web::PayloadConfig::new(BODY_MAX))
@@ -141,10 +138,9 @@ async fn login_from_page(
     attempt: Attempt,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
-    allowed: web::Data<Vec<String>>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let origin = checked_origin(&request, &allowed)?;
+    let origin = checked_origin(&request, &linker)?;
     let answer = login(attempt, request, linker, body).await;
     let mut response = answer.unwrap_or_else(|problem| actix_web::ResponseError::error_response(&problem));
     if let Some(origin) = origin {
@@ -155,9 +151,9 @@ async fn login_from_page(
     Ok(response)
 }
 
-async fn preflight(request: HttpRequest, allowed: web::Data<Vec<String>>) -> Result<HttpResponse, Problem> {
+async fn preflight(request: HttpRequest, linker: web::Data<LinkerHandle>) -> Result<HttpResponse, Problem> {
     let mut response = HttpResponse::NoContent();
-    if let Some(origin) = checked_origin(&request, &allowed)? {
+    if let Some(origin) = checked_origin(&request, &linker)? {
         response
             .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin))
             .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "POST"))
@@ -169,17 +165,12 @@ async fn preflight(request: HttpRequest, allowed: web::Data<Vec<String>>) -> Res
 }
 
 /// As at the WebSocket's handshake: no `Origin` at all is allowed.
-fn checked_origin(request: &HttpRequest, allowed: &[String]) -> Result<Option<header::HeaderValue>, Problem> {
-    let Some(origin) = request.headers().get(header::ORIGIN) else {
-        return Ok(None);
-    };
-    let text = origin.to_str().unwrap_or_default().trim_end_matches('/');
-    let is_allowed = allowed.is_empty()
-        || allowed
-            .iter()
-            .any(|one| one.trim_end_matches('/').eq_ignore_ascii_case(text));
-    match is_allowed {
-        true => Ok(Some(origin.clone())),
+fn checked_origin(
+    request: &HttpRequest,
+    linker: &LinkerHandle,
+) -> Result<Option<header::HeaderValue>, Problem> {
+    match linker.allows_origin(request.headers()) {
+        true => Ok(request.headers().get(header::ORIGIN).cloned()),
         false => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "this origin may not log in (server.allowedOrigins)",
