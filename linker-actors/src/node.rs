@@ -85,6 +85,8 @@ pub(crate) struct NodeParts {
     pub(crate) backend: tokio::runtime::Handle,
 }
 
+/// What one session may hold of what it is fed while much is pending on the node.
+const CROWDED_FEED_BYTES: usize = 64 * 1024;
 /// Events that a slow subscriber may be late by.
 const EVENTS_KEPT: usize = 1024;
 
@@ -157,6 +159,15 @@ impl Node {
     pub(crate) fn is_crowded(&self) -> bool {
         let pending = self.custody.pending_bytes.load(Ordering::Relaxed);
         pending > self.custody.config.max_pending_bytes / 2
+    }
+
+    /// How much of what is fed from the store one session may hold: little while the node has much in memory.
+    pub(crate) fn feed_bytes(&self) -> usize {
+        let most = self.config.session.max_unproven_bytes / 2;
+        match self.is_crowded() {
+            true => most.min(CROWDED_FEED_BYTES),
+            false => most,
+        }
     }
 
     /// Closes all sessions of a user on this node; answers how many there were.

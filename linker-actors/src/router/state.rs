@@ -432,7 +432,9 @@ impl Router {
     }
 
     pub(crate) fn remember_paused(&mut self, entry: Arc<SessionEntry>) {
-        self.paused.push(entry);
+        if entry.enlist() {
+            self.paused.push(entry);
+        }
     }
 
     /// Gives up everything: the thread ends, or the state is not to be trusted after a panic.

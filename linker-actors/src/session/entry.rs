@@ -48,6 +48,8 @@ pub(crate) struct SessionEntry {
     /// Bytes this session has submitted that are neither safe nor done.
     unsettled_bytes: AtomicUsize,
     paused: AtomicBool,
+    /// A router has it on its list of those that wait for room.
+    listed: AtomicBool,
     closed: AtomicBool,
     /// It has given back what it had.
     ended: AtomicBool,
@@ -77,6 +79,7 @@ impl SessionEntry {
             handed_bytes: AtomicU64::new(0),
             unsettled_bytes: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
+            listed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             must_close: AtomicU16::new(0),
@@ -263,6 +266,15 @@ impl SessionEntry {
             });
         let left = before.unwrap_or_default().saturating_sub(bytes);
         left <= super::shell::SUBMIT_CREDIT_BYTES / 2 && self.paused.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether it was not on the list yet.
+    pub(crate) fn enlist(&self) -> bool {
+        !self.listed.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn unlist(&self) {
+        self.listed.store(false, Ordering::Release);
     }
 
     pub(crate) fn unsettled_bytes(&self) -> usize {

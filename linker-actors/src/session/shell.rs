@@ -23,11 +23,14 @@ use crate::links;
 use crate::router::Target;
 use crate::runtime::guard;
 use crate::runtime::places::Place;
-use crate::store::StoreRequest;
+use crate::store::{PageWanted, StoreRequest};
 use crate::worker::Worker;
 
 /// RELIABLE bytes a session may have submitted that are neither safe nor done: beyond that its socket waits.
 pub(crate) const SUBMIT_CREDIT_BYTES: usize = 512 * 1024;
+
+/// The same while much is pending on the node: enough to go on as fast as the store does.
+const CROWDED_CREDIT_BYTES: usize = 16 * 1024;
 
 /// How long a connection is kept for the close frame that tells of a fault.
 const CRASH_LINGER: Duration = Duration::from_secs(1);
@@ -126,7 +129,11 @@ impl SessionShell {
             return false;
         }
         let unsettled = entry.unsettled_bytes();
-        unsettled > SUBMIT_CREDIT_BYTES || (unsettled > 0 && node.is_crowded())
+        let credit = match node.is_crowded() {
+            true => CROWDED_CREDIT_BYTES,
+            false => SUBMIT_CREDIT_BYTES,
+        };
+        unsettled > credit
     }
 
     /// One input, and everything that follows from it.
@@ -196,6 +203,7 @@ impl SessionShell {
             directory: &directory,
             types: &node.types,
             backlog_bytes: self.entry.as_ref().map_or(0, |entry| entry.backlog_bytes()),
+            feed_bytes: node.feed_bytes(),
             effects,
         };
         body(&mut self.core, &mut cx);
@@ -269,7 +277,7 @@ impl SessionShell {
                 } else if let Some(entry) = self.entry.clone() {
                     self.gate_seen = entry.gate();
                     let shard = self.worker.shard;
-                    let request = StoreRequest::Page {
+                    let page = PageWanted {
                         shard,
                         entry,
                         after_seq,
@@ -278,7 +286,7 @@ impl SessionShell {
                         filter,
                         deferred,
                     };
-                    self.worker.ask_store(request);
+                    self.worker.ask_store(StoreRequest::Page(page));
                 }
             }
             SessionEffect::CountWaiting => {

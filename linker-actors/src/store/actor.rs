@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Recipient};
 use linker_core::custody::Ticket;
-use linker_core::port::{CountRequest, InsertOutcome, PageRequest, Store, StoreError};
+use linker_core::port::{CountRequest, InsertOutcome, Store, StoreError};
+use tokio::sync::Semaphore;
 
 use super::messages::{StoreMail, StoreOp, StoreRequest};
 use super::queue::{Deleted, Queue, Taken};
+use super::reading;
 use crate::node::Node;
-use crate::router::{PageRead, RouterMail, RouterOutlets};
+use crate::router::{RouterMail, RouterOutlets};
 use crate::runtime::guard;
 use crate::session::ToSession;
 
@@ -23,6 +25,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// Rows removed at once when they are too old.
 const EXPIRE_ROWS_MAX: u32 = 1000;
 const MAILBOX_CAPACITY: usize = 1024;
+/// Pages that are read at a time. The others wait for their turn before they are read: one that was read long ago is thrown away.
+const PAGES_AT_ONCE: usize = 16;
 
 /// What the store actor needs to know.
 #[derive(Debug, Clone)]
@@ -38,6 +42,8 @@ pub(crate) struct StoreActor {
     store: Arc<dyn Store>,
     settings: StoreSettings,
     queue: Queue,
+    /// Turns of those who read a page.
+    page_turns: Arc<Semaphore>,
     in_flight: Option<(Taken, Instant)>,
     retry_after: Duration,
     routers: RouterOutlets,
@@ -52,6 +58,7 @@ impl StoreActor {
             store,
             settings,
             queue: Queue::default(),
+            page_turns: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
             in_flight: None,
             retry_after: RETRY_AFTER_MIN,
             routers: RouterOutlets::default(),
@@ -187,39 +194,7 @@ impl StoreActor {
                     let _ = entry.post(ToSession::Count(count));
                 });
             }
-            StoreRequest::Page {
-                shard,
-                entry,
-                after_seq,
-                max_rows,
-                max_bytes,
-                filter,
-                deferred,
-            } => {
-                let Some(router) = node.routers.recipient(shard) else {
-                    return;
-                };
-                let asked_at = node.clock.now().elapsed;
-                self.node.backend.spawn(async move {
-                    let request = PageRequest {
-                        user: entry.user,
-                        after_seq,
-                        max_rows,
-                        max_bytes,
-                        filter,
-                    };
-                    let page = store.page(request).await.ok();
-                    let read = PageRead {
-                        entry,
-                        page,
-                        after_seq,
-                        asked_at,
-                        deferred,
-                    };
-                    // This task's own sender has a place of its own in the mailbox.
-                    let _ = router.try_send(RouterMail::Page(Box::new(read)));
-                });
-            }
+            StoreRequest::Page(page) => reading::page(node, store, Arc::clone(&self.page_turns), page),
         }
     }
 

@@ -33,16 +33,20 @@ pub(crate) enum StoreOp {
 
 /// One question of a session; a page is answered to the router `shard`, a count to the session itself.
 pub(crate) enum StoreRequest {
-    Page {
-        shard: u16,
-        entry: Arc<SessionEntry>,
-        after_seq: u64,
-        max_rows: u32,
-        max_bytes: usize,
-        filter: PageFilter,
-        deferred: Vec<MessageId>,
-    },
+    Page(PageWanted),
     Count(Arc<SessionEntry>),
+}
+
+/// The next rows for a session, and which router takes them into custody.
+pub(crate) struct PageWanted {
+    pub(crate) shard: u16,
+    pub(crate) entry: Arc<SessionEntry>,
+    pub(crate) after_seq: u64,
+    pub(crate) max_rows: u32,
+    pub(crate) max_bytes: usize,
+    pub(crate) filter: PageFilter,
+    /// What the session keeps until it has caught up.
+    pub(crate) deferred: Vec<MessageId>,
 }
 
 /// For the store actor. On `Full` it waits in the sender's outlet.

@@ -3,6 +3,7 @@
 mod actor;
 mod messages;
 mod queue;
+mod reading;
 
 pub(crate) use actor::{StoreActor, StoreSettings};
-pub(crate) use messages::{StoreMail, StoreOp, StoreRequest};
+pub(crate) use messages::{PageWanted, StoreMail, StoreOp, StoreRequest};

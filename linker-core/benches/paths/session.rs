@@ -114,6 +114,7 @@ impl Alone {
             directory: &self.directory,
             types: &self.types,
             backlog_bytes: 0,
+            feed_bytes: usize::MAX,
             effects: &mut self.effects,
         };
         self.session.on_heard(NOW);

@@ -79,6 +79,7 @@ impl<S: Clone> Custody<S> {
                     courtesy: false,
                 });
             }
+            self.strip(ticket);
         }
         adopted
     }

@@ -22,6 +22,7 @@ mod routing;
 mod sessions;
 mod shared;
 mod storing;
+mod stripping;
 mod surrender;
 mod words;
 

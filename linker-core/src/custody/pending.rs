@@ -86,6 +86,8 @@ pub(super) struct Pending<S> {
     /// They were asked since they were sent it: who does not have it may never have got it.
     pub(super) asked: bool,
     pub(super) row: Row,
+    /// Its content is in the store only.
+    pub(super) stripped: bool,
     /// Sessions of another node that are behind are to find it in the store: its row has to say so.
     pub(super) wants_behind: bool,
     /// It is in its recipient's line.

@@ -181,6 +181,7 @@ impl<S: Clone> Custody<S> {
             asked_at: now,
             asked: false,
             row: Row::None,
+            stripped: false,
             wants_behind: false,
             in_line: false,
             home: None,

@@ -28,7 +28,7 @@ impl<S: Clone> Custody<S> {
     }
 
     fn find_way<L: LocalSessions<Session = S>>(&mut self, ticket: Ticket, cx: &mut CustodyContext<'_, L>) {
-        if self.goes_away(ticket, cx) {
+        if self.leaves_stripped(ticket, cx) || self.goes_away(ticket, cx) {
             return;
         }
         let in_line = self.waits_in_line(ticket);
@@ -192,6 +192,9 @@ impl<S: Clone> Custody<S> {
         diverted: &[Diverted<S>],
         cx: &mut CustodyContext<'_, L>,
     ) {
+        if self.left_to_sessions(ticket, cx) {
+            return;
+        }
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
         };

@@ -150,6 +150,7 @@ impl<S: Clone> Custody<S> {
             return;
         };
         if !pending.row.is_stored() || pending.is_held() {
+            self.strip(ticket);
             return;
         }
         let user = pending.envelope.to;

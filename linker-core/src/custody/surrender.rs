@@ -94,7 +94,9 @@ impl<S: Clone> Custody<S> {
                 continue;
             }
             self.join_line(ticket);
-            if let Row::Queued(reason) = row {
+            if let Row::Queued(reason) = row
+                && !self.resumes_stripped(ticket, cx)
+            {
                 self.insert_row(ticket, reason, cx);
             }
             self.route(ticket, cx);

@@ -28,6 +28,8 @@ pub struct SessionContext<'a> {
     pub types: &'a MessageTypes,
     /// Bytes held for this session: in its mailbox, unwritten or unproven.
     pub backlog_bytes: usize,
+    /// How much of what is fed from the store may be held for this session, bytes; at most half of `max_unproven_bytes`.
+    pub feed_bytes: usize,
     /// Effects are appended here.
     pub effects: &'a mut Vec<SessionEffect>,
 }

@@ -151,7 +151,7 @@ impl Pump {
         &mut self,
         now: Duration,
         backlog_bytes: usize,
-        max_unproven_bytes: usize,
+        feed_bytes: usize,
         effects: &mut Vec<SessionEffect>,
     ) {
         if self.progressed {
@@ -184,8 +184,7 @@ impl Pump {
             }
             _ => {}
         }
-        if *step == Step::Ready && backlog_bytes.saturating_sub(self.deferred_bytes) <= max_unproven_bytes / 2
-        {
+        if *step == Step::Ready && backlog_bytes.saturating_sub(self.deferred_bytes) <= feed_bytes {
             *step = Step::Reading;
             let (max_rows, filter) = match *job {
                 Job::Fetch { left } => (left.min(u64::from(PAGE_ROWS_MAX)) as u32, PageFilter::All),
@@ -193,7 +192,7 @@ impl Pump {
                 Job::CatchUp => (PAGE_ROWS_MAX, PageFilter::Behind),
             };
             // What is held and the page together fit into the window.
-            let max_bytes = PAGE_BYTES_MAX.min(max_unproven_bytes / 2);
+            let max_bytes = PAGE_BYTES_MAX.min(feed_bytes);
             effects.push(SessionEffect::ReadPage {
                 after_seq: self.after_seq,
                 max_rows,

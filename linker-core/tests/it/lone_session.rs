@@ -82,6 +82,7 @@ impl Alone {
             directory: &self.directory,
             types: &self.types,
             backlog_bytes: self.backlog,
+            feed_bytes: self.config.max_unproven_bytes / 2,
             effects: &mut effects,
         };
         let result = input(&mut self.session, &mut cx);

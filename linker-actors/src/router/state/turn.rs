@@ -102,6 +102,7 @@ impl Router {
         let away = self.node.store_is_away();
         let paused = std::mem::take(&mut self.paused);
         for entry in paused {
+            entry.unlist();
             let may = away || entry.settled(0);
             if may {
                 entry.unpause();

@@ -17,10 +17,8 @@ use crate::session::shell::SessionShell;
 use crate::session::{Admitted, MAILBOX_CAPACITY, ToSession};
 use crate::worker::Worker;
 
-/// Reads after which others get their turn.
-const READS_AT_ONCE: usize = 4;
-/// Bytes read at once into the worker's buffer.
-const READ_BYTES: usize = 64 * 1024;
+/// Bytes read at once into the worker's buffer, and after which others get their turn: some frames of one that sends without a pause take less time than its neighbours notice.
+const READ_BYTES: usize = 16 * 1024;
 
 pub(super) struct UpgradedSession<T: AsyncRead + AsyncWrite + Unpin + 'static> {
     connection: Connection,
@@ -94,11 +92,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
     /// Reads what there is. True when there may be more.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let worker = Rc::clone(self.connection.shell.worker());
-        for _ in 0..READS_AT_ONCE {
+        let mut taken = 0;
+        while taken < READ_BYTES {
             let mut buffer = worker.take_read_buffer(READ_BYTES);
             let result = poll_read_buf(Pin::new(&mut self.io), cx, &mut buffer);
             match result {
                 Poll::Ready(Ok(read)) if read > 0 => {
+                    taken += read;
                     let buffer = self.connection.receive(buffer);
                     worker.put_read_buffer(buffer);
                     if !self.connection.wants_input() {

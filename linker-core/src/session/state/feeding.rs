@@ -89,12 +89,8 @@ impl Session {
 
     pub(super) fn advance(&mut self, cx: &mut SessionContext<'_>) {
         if matches!(self.phase, Phase::Open) {
-            self.pump.advance(
-                cx.now.elapsed,
-                cx.backlog_bytes,
-                cx.config.max_unproven_bytes,
-                cx.effects,
-            );
+            self.pump
+                .advance(cx.now.elapsed, cx.backlog_bytes, cx.feed_bytes, cx.effects);
         }
     }
 }

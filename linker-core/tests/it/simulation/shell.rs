@@ -108,6 +108,7 @@ impl Sim {
             directory: &self.directory,
             types: &self.types,
             backlog_bytes: entry.map_or(0, |entry| entry.backlog_bytes.get()),
+            feed_bytes: config.max_unproven_bytes / 2,
             effects,
         };
         if entry.is_some_and(|entry| entry.is_behind()) {
