@@ -21,6 +21,7 @@ use crate::graph;
 use crate::handle::{LinkerHandle, WeakHandle};
 use crate::linker::Linker;
 use crate::links::{self, LinkSettings, Links};
+use crate::load::{Probe, ProcessUse};
 use crate::message_type::{Handler, Typed};
 #[cfg(feature = "meta")]
 use crate::meta::{Accepted, Following, MetaServer};
@@ -61,6 +62,7 @@ pub struct LinkerBuilder {
     url: String,
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
+    probe: Option<Probe>,
     #[cfg(feature = "auth")]
     tokens: crate::logins::TokenOptions,
     #[cfg(feature = "meta")]
@@ -82,6 +84,7 @@ impl LinkerBuilder {
             url: String::new(),
             authenticators: HashMap::new(),
             types: Vec::new(),
+            probe: None,
             #[cfg(feature = "auth")]
             tokens: crate::logins::TokenOptions::default(),
             #[cfg(feature = "meta")]
@@ -242,6 +245,13 @@ impl LinkerBuilder {
         self
     }
 
+    /// How to measure what the process uses, for [`LinkerHandle::loads`]. Asked about once a second: it must not block. Without it nothing is told of CPU and memory.
+    #[must_use]
+    pub fn process_use(mut self, probe: impl Fn() -> Option<ProcessUse> + Send + Sync + 'static) -> Self {
+        self.probe = Some(Arc::new(probe));
+        self
+    }
+
     fn checked_directory(&mut self) -> Result<Directory, StartError> {
         let apps = std::mem::take(&mut self.apps);
         match self.directory.take() {
@@ -396,6 +406,7 @@ impl LinkerBuilder {
             custody: Arc::new(custody),
             clock,
             backend: backend.handle(),
+            probe: self.probe,
         });
         #[cfg(feature = "auth")]
         {
@@ -425,6 +436,7 @@ impl LinkerBuilder {
         let handle = LinkerHandle::new(node, router, presence, store);
         // Set once, here.
         let _ = self.linker.set(handle.downgrade());
+        crate::load::start(handle.node());
         crate::pushes::start(handle.node(), handle.downgrade());
         Ok(Linker::new(handle, system, backend))
     }

@@ -43,6 +43,7 @@ mod handle;
 mod inspection;
 mod linker;
 mod links;
+mod load;
 mod logins;
 mod message_type;
 #[cfg(feature = "meta")]
@@ -68,6 +69,7 @@ pub use inspection::{Elsewhere, MessageReport, MessageState, NodeReport, Session
 pub use linker::Linker;
 pub use linker_core as core;
 pub use links::{DomainReport, LinkReport, OwnLink};
+pub use load::{ByFeature, NodeLoad, ProcessLoad, ProcessUse, Rates, SlowSession, SlowSessions, Trouble};
 #[cfg(feature = "auth")]
 pub use logins::{LoginError, Placed, RevokeError, TOKEN_SECRET_LEN_MIN, TOKEN_TIME_MAX, TokenOptions};
 pub use message_type::{Caller, Handler, HandlerError, Reply};

@@ -10,6 +10,8 @@ use metrics::{
     histogram,
 };
 
+use crate::load::Tally;
+
 const OUTCOMES: [(Outcome, &str); 6] = [
     (Outcome::Delivered, "delivered"),
     (Outcome::Stored, "stored"),
@@ -37,7 +39,7 @@ impl OfFeature {
     }
 }
 
-/// What a node counts. With no recorder installed it costs nothing.
+/// What a node counts. With no recorder installed it costs next to nothing.
 pub(crate) struct Metrics {
     reliable: OfFeature,
     fast: OfFeature,
@@ -50,6 +52,7 @@ pub(crate) struct Metrics {
     login_accepted: Counter,
     login_refused: Counter,
     login_unavailable: Counter,
+    tally: Tally,
 }
 
 impl Metrics {
@@ -74,6 +77,7 @@ impl Metrics {
             login_accepted: auth("accepted"),
             login_refused: auth("refused"),
             login_unavailable: auth("unavailable"),
+            tally: Tally::default(),
         };
         for of in [&metrics.reliable, &metrics.fast] {
             of.outcomes.iter().for_each(|counter| counter.increment(0));
@@ -90,6 +94,7 @@ impl Metrics {
     }
 
     pub(crate) fn message(&self, feature: Feature, outcome: Outcome, latency: Option<Duration>) {
+        self.tally.message(feature, outcome);
         let of = match feature {
             Feature::Reliable => &self.reliable,
             Feature::Fast => &self.fast,
@@ -100,6 +105,11 @@ impl Metrics {
         if let Some(latency) = latency {
             of.delivery_seconds.record(latency);
         }
+    }
+
+    /// What can be read again.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub(crate) fn expired(&self, messages: u64) {
@@ -114,7 +124,10 @@ impl Metrics {
     /// A login has ended: believed, or refused with this code.
     pub(crate) fn login(&self, refused: Option<ErrorCode>) {
         match refused {
-            None => self.login_accepted.increment(1),
+            None => {
+                self.tally.login();
+                self.login_accepted.increment(1);
+            }
             Some(ErrorCode::AuthUnavailable) => self.login_unavailable.increment(1),
             Some(_) => self.login_refused.increment(1),
         }

@@ -20,6 +20,7 @@ use crate::config::NodeConfig;
 use crate::graph::Publish;
 use crate::handle::Event;
 use crate::links::Links;
+use crate::load::{Meter, Probe, Trouble};
 use crate::metrics::Metrics;
 use crate::presence::PresenceMail;
 use crate::router::Routers;
@@ -53,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) calls: Calls,
+    /// Tells how the node does.
+    pub(crate) meter: Meter,
     /// Tells the one who works on pushes.
     pub(crate) pushes: crate::pushes::Wake,
     /// Makes and believes tokens.
@@ -66,8 +69,15 @@ pub(crate) struct Node {
     /// Gone once the node has stopped, so that subscribers learn of it.
     events: ArcSwapOption<broadcast::Sender<Event>>,
     next_session: AtomicU64,
-    checks: Mutex<BTreeMap<&'static str, Option<String>>>,
+    checks: Mutex<BTreeMap<&'static str, Option<Wrong>>>,
     notes: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// What is wrong with a part.
+struct Wrong {
+    what: String,
+    /// ms since the epoch.
+    since_ms: u64,
 }
 
 /// What a node is made of.
@@ -83,6 +93,7 @@ pub(crate) struct NodeParts {
     pub(crate) custody: Arc<CustodyShared>,
     pub(crate) clock: Clock,
     pub(crate) backend: tokio::runtime::Handle,
+    pub(crate) probe: Option<Probe>,
 }
 
 /// What one session may hold of what it is fed while much is pending on the node.
@@ -119,6 +130,7 @@ impl Node {
             ),
             metrics: Arc::new(Metrics::new()),
             calls: Calls::default(),
+            meter: Meter::new(parts.probe),
             pushes: crate::pushes::Wake::default(),
             #[cfg(feature = "auth")]
             tokens: OnceLock::new(),
@@ -250,14 +262,35 @@ impl Node {
 
     /// What is wrong with a part of the node; `None`: nothing.
     pub(crate) fn set_check(&self, part: &'static str, wrong: Option<String>) {
-        self.checks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(part, wrong);
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = checks.remove(part).flatten();
+        let wrong = wrong.map(|what| Wrong {
+            what,
+            since_ms: former.map_or_else(|| self.clock.now().unix_ms, |former| former.since_ms),
+        });
+        checks.insert(part, wrong);
     }
 
     pub(crate) fn checks(&self) -> BTreeMap<&'static str, Option<String>> {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = checks
+            .iter()
+            .map(|(part, wrong)| (*part, wrong.as_ref().map(|wrong| wrong.what.clone())));
+        said.collect()
+    }
+
+    /// The parts that are not well.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = checks
+            .iter()
+            .filter_map(|(part, wrong)| Some((*part, wrong.as_ref()?)));
+        let trouble = |(part, wrong): (&str, &Wrong)| Trouble {
+            part: part.to_owned(),
+            what: wrong.what.clone(),
+            since_ms: wrong.since_ms,
+        };
+        wrong.map(trouble).collect()
     }
 
     /// What is odd about a part that does its work all the same; `None`: nothing.

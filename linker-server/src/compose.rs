@@ -69,7 +69,8 @@ pub(crate) fn builder(
     let mut builder = Linker::builder()
         .node_name(config.node.name.clone())
         .config(node_config)
-        .public_url(public_url);
+        .public_url(public_url)
+        .process_use(crate::process_use::process_use);
     if let Some(directory) = directory {
         for (app, authenticator) in authenticators(config, directory.apps())? {
             builder = builder.authenticator(app, authenticator);

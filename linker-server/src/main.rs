@@ -8,6 +8,7 @@ mod http;
 mod login_key;
 mod meta;
 mod process;
+mod process_use;
 mod serve;
 mod telemetry;
 

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Cluster, Peer};
+use crate::load::{NodeLoad, SlowWord, load_here, slow_here};
 use crate::node::Node;
 use crate::router::RouterMail;
 
@@ -35,15 +36,21 @@ pub(crate) enum Question {
     Message { id: String },
     /// There is a push to work on.
     Pushes,
+    /// How do you do?
+    Load,
+    /// Which sessions do not keep up?
+    Slow,
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Answer {
     Sessions(Vec<SessionWord>),
     Message(Option<MessageWord>),
     Heard,
+    Load(Box<NodeLoad>),
+    Slow { total: u64, worst: Vec<SlowWord> },
 }
 
 /// What a node knows of a message, in an answer.
@@ -105,11 +112,21 @@ impl Cluster {
         instance: &NodeInstance,
         question: &Question,
     ) -> Option<Answer> {
+        Self::ask_within(node, instance, question, PATIENCE).await
+    }
+
+    /// As [`Cluster::ask`], with another patience.
+    pub(crate) async fn ask_within(
+        node: &Arc<Node>,
+        instance: &NodeInstance,
+        question: &Question,
+        patience: Duration,
+    ) -> Option<Answer> {
         let cluster = node.cluster.as_ref()?;
         let peer = Self::peer(node, instance)?;
         let body = Bytes::from(serde_json::to_vec(question).ok()?);
         let (number, mut told) = cluster.questions.begin()?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         let mut answer = None;
         while answer.is_none() && Instant::now() < deadline && !peer.is_gone() {
             let body = body.clone();
@@ -152,6 +169,11 @@ async fn answer(node: &Node, question: &Question) -> Option<Answer> {
         Question::Pushes => {
             node.hear_of_pushes();
             Some(Answer::Heard)
+        }
+        Question::Load => Some(Answer::Load(Box::new(load_here(node)))),
+        Question::Slow => {
+            let (total, worst) = slow_here(node);
+            Some(Answer::Slow { total, worst })
         }
         Question::Sessions { user } => {
             let user: UserId = user.parse().ok()?;

@@ -201,6 +201,9 @@ impl Router {
             feature = ?taken.feature,
             "a message comes in"
         );
+        if let Origin::Session(Target::Session(_)) | Origin::Call(_) = submission.origin {
+            self.node.metrics.tally().received(taken.feature);
+        }
         if let Some(error) = self.custody.refusal(&submission.envelope) {
             let Submission { envelope, origin, .. } = submission;
             self.node

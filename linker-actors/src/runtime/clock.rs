@@ -18,10 +18,9 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {
             elapsed: self.started.elapsed(),
-            unix_ms: unix.as_millis() as u64,
+            unix_ms: unix_ms(),
         }
     }
 
@@ -29,4 +28,10 @@ impl Clock {
     pub(crate) fn instant(&self, elapsed: std::time::Duration) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.started + elapsed)
     }
+}
+
+/// The time of day, in ms since the epoch.
+pub(crate) fn unix_ms() -> u64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    unix.as_millis() as u64
 }

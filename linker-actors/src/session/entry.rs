@@ -13,6 +13,7 @@ use linker_core::envelope::Feature;
 use linker_core::id::{SessionId, UserId};
 
 use super::ToSession;
+use crate::runtime::clock::unix_ms;
 
 /// The gate is shut: live messages go to the store.
 const BEHIND: u64 = 1 << 63;
@@ -41,6 +42,8 @@ pub(crate) struct SessionEntry {
     mailbox: Recipient<ToSession>,
     max_unproven_bytes: usize,
     gate: AtomicU64,
+    /// When it fell behind last, ms since the epoch.
+    behind_since_ms: AtomicU64,
     /// Bytes in the mailbox, unwritten or unproven.
     backlog_bytes: AtomicUsize,
     /// All bytes it was ever handed.
@@ -75,6 +78,7 @@ impl SessionEntry {
             mailbox,
             max_unproven_bytes,
             gate: AtomicU64::new(if replay { BEHIND | REPLAYING } else { 0 }),
+            behind_since_ms: AtomicU64::new(0),
             backlog_bytes: AtomicUsize::new(0),
             handed_bytes: AtomicU64::new(0),
             unsettled_bytes: AtomicUsize::new(0),
@@ -147,6 +151,9 @@ impl SessionEntry {
 
     /// Shuts the gate. The session learns of it with its next message at the latest: it looks at the gate each time.
     pub(crate) fn fall_behind(&self) {
+        if !self.is_behind() {
+            self.behind_since_ms.store(unix_ms(), Ordering::Relaxed);
+        }
         let before = self.gate.fetch_or(BEHIND, Ordering::AcqRel);
         if before & BEHIND == 0 {
             metrics::counter!("linker_slow_consumers_total").increment(1);
@@ -157,6 +164,16 @@ impl SessionEntry {
 
     pub(crate) fn is_behind(&self) -> bool {
         self.gate.load(Ordering::Acquire) & BEHIND != 0
+    }
+
+    /// It does not keep up: of a replay nobody can tell yet.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.gate.load(Ordering::Acquire) & (BEHIND | REPLAYING) == BEHIND
+    }
+
+    /// When it fell behind last, ms since the epoch.
+    pub(crate) fn behind_since_ms(&self) -> u64 {
+        self.behind_since_ms.load(Ordering::Relaxed)
     }
 
     /// Whether its replay waits for what other sessions have: one that has lost its connection is about to give that back.

@@ -85,6 +85,30 @@ impl SessionTable {
         found
     }
 
+    /// How many do not keep up, and those that are behind the longest, at most `max` of them.
+    pub(crate) fn slow(&self, max: usize) -> (usize, Vec<Arc<SessionEntry>>) {
+        let (mut total, mut found) = (0, Vec::new());
+        let keep_longest = |found: &mut Vec<Arc<SessionEntry>>| {
+            found.sort_by_key(|entry| entry.behind_since_ms());
+            found.truncate(max);
+        };
+        for stripe in &self.stripes {
+            let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in stripe.values().flatten().filter(|entry| entry.is_slow()) {
+                total += 1;
+                if max > 0 {
+                    found.push(Arc::clone(entry));
+                }
+                // What there are thousands of is not kept.
+                if found.len() > 2 * max {
+                    keep_longest(&mut found);
+                }
+            }
+        }
+        keep_longest(&mut found);
+        (total, found)
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<SessionEntry>> {
         let mut all = Vec::with_capacity(self.len());
         for stripe in &self.stripes {

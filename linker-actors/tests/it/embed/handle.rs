@@ -176,3 +176,54 @@ async fn nodes_of_one_process_do_not_meet() {
     assert!(other.linker.stop().await);
     here.delivery_fence("ANZ-2", "the first goes on").await;
 }
+
+#[tokio::test]
+async fn a_host_is_told_how_its_node_does_with_what_it_measures_itself() {
+    let node = node().await;
+    let name = node.handle.node_name().clone();
+    let mut client = Client::login(&node, "ANZ-2").await;
+    node.handle
+        .send(user("ANZ-2"), outgoing(1).fast())
+        .await
+        .expect("sent");
+    client.expect("MESSAGE").await;
+    let load = node.handle.loads().await.remove(&name).expect("its own");
+    assert_eq!((load.sessions, load.slow_consumers), (1, 0));
+    assert!(
+        load.rates.delivered.fast > 0.0 && load.rates.logins > 0.0,
+        "{load:?}"
+    );
+    assert_eq!(load.process, None, "nothing measures it");
+    assert_eq!((load.troubles.len(), load.notes.len()), (0, 0));
+    assert_eq!(
+        node.handle.slow_sessions().await,
+        linker_actors::SlowSessions::default()
+    );
+}
+
+#[tokio::test]
+async fn what_the_host_measures_of_its_process_is_told_with_the_rest() {
+    use linker_actors::{Linker, ProcessUse};
+    let started = std::time::Instant::now();
+    // As if one core were busy all the time.
+    let probe = move || {
+        Some(ProcessUse {
+            cpu: started.elapsed(),
+            memory_bytes: 7,
+        })
+    };
+    let linker = Linker::builder()
+        .process_use(probe)
+        .start()
+        .await
+        .expect("starts");
+    let handle = linker.handle();
+    let process = eventually("a share of a core", WAIT, async || {
+        let load = handle.loads().await.remove(handle.node_name())?;
+        load.process.filter(|process| process.cpu > 0.9)
+    })
+    .await;
+    assert!(process.cpu < 1.1, "{process:?}");
+    assert_eq!(process.memory_bytes, 7);
+    linker.stop().await;
+}

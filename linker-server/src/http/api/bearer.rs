@@ -67,12 +67,7 @@ impl Tokens {
         if scopes.contains(&wanted) || scopes.contains(&Scope::Admin) {
             return Ok(());
         }
-        let name = match wanted {
-            Scope::Send => "send",
-            Scope::Read => "read",
-            Scope::Admin => "admin",
-        };
-        let detail = format!("this token does not have the scope {name}");
+        let detail = format!("this token does not have the scope {}", name(wanted));
         Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 
@@ -88,6 +83,14 @@ impl Tokens {
                 "the metrics need `Authorization: Bearer` with server.adminToken",
             )),
         }
+    }
+}
+
+const fn name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Send => "send",
+        Scope::Read => "read",
+        Scope::Admin => "admin",
     }
 }
 
@@ -162,5 +165,27 @@ impl<S: Needed> FromRequest for Bearer<S> {
             None => Err(Problem::away("the node starts")),
         };
         ready(checked.map(|()| Self(PhantomData)))
+    }
+}
+
+/// What the request's token may, whatever that is.
+pub(super) struct Scopes(BTreeSet<Scope>);
+
+impl Scopes {
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.0.iter().copied().map(name).collect()
+    }
+}
+
+impl FromRequest for Scopes {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let scopes = match request.app_data::<web::Data<Tokens>>() {
+            Some(tokens) => tokens.scopes(request),
+            None => Err(Problem::away("the node starts")),
+        };
+        ready(scopes.map(Self))
     }
 }

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{login, messages, network, pushes, users};
+use super::{load, login, messages, network, pushes, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,7 +15,7 @@ use super::{login, messages, network, pushes, users};
         title = "Linker",
         description = "Messages from backends to users, and what operators ask a node.\n\nErrors are `application/problem+json` (RFC 9457). The API answers for users of its own domain; for another's with 421 and where to ask.",
     ),
-    paths(messages::send, messages::track, pushes::push, pushes::pushes, pushes::report, pushes::undelivered, pushes::retry, users::user, users::close, users::revoke, login::login, network::nodes, network::domains, network::whoami),
+    paths(messages::send, messages::track, pushes::push, pushes::pushes, pushes::report, pushes::undelivered, pushes::retry, users::user, users::close, users::revoke, login::login, network::nodes, load::slow_consumers, network::domains, network::whoami),
     modifiers(&BearerToken),
     tags(
         (name = "messages", description = "Sending"),

@@ -3,6 +3,7 @@
 mod bearer;
 mod document;
 mod idempotency;
+mod load;
 mod login;
 mod messages;
 mod network;
@@ -65,6 +66,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, shared: &Shared) {
         .service(resource("/api/v1/users/{id}").route(web::get().to(users::user)))
         .service(resource("/api/v1/users/{id}/sessions").route(web::delete().to(users::close)))
         .service(resource("/api/v1/nodes").route(web::get().to(network::nodes)))
+        .service(resource("/api/v1/slow-consumers").route(web::get().to(load::slow_consumers)))
         .service(resource("/api/v1/domains").route(web::get().to(network::domains)))
         .service(resource("/api/v1/whoami").route(web::get().to(network::whoami)))
         .service(resource("/api/v1/users/{id}/tokens").route(web::delete().to(users::revoke)))

@@ -1,24 +1,28 @@
 //! The node itself, the nodes of its domain, the domains of the network.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use linker_actors::{DomainReport, LinkReport, LinkerHandle, NodeReport};
+use linker_actors::{DomainReport, LinkReport, LinkerHandle, NodeLoad, NodeReport};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::bearer::{Bearer, Reads};
+use super::bearer::{Bearer, Reads, Scopes};
+use super::load::Load;
 use super::paging::Paging;
 use crate::http::problem::Problem;
 
-/// The node that answers.
+/// The node that answers, and what the caller may.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WhoAmI {
     node: String,
     domain: String,
     version: &'static str,
+    /// What the token may; `admin` may everything. That too of a call without a token, where none is needed.
+    scopes: Vec<&'static str>,
 }
 
 /// A node that lives.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Node {
     /// Unique in the domain.
     name: String,
@@ -32,6 +36,10 @@ pub(super) struct Node {
     version: String,
     /// Where its clients connect to.
     url: String,
+    /// Whether it answered within a second; if not, what follows is not told.
+    answers: bool,
+    #[serde(flatten)]
+    load: Option<Load>,
 }
 
 /// Whether a node takes sessions.
@@ -75,19 +83,22 @@ pub(super) enum LinkState {
     Down,
 }
 
-impl From<NodeReport> for Node {
-    fn from(report: NodeReport) -> Self {
+impl Node {
+    fn new(report: NodeReport, load: Option<NodeLoad>) -> Self {
         Self {
             name: report.name.to_string(),
             state: match report.is_draining {
                 true => NodeState::Draining,
                 false => NodeState::Up,
             },
-            sessions: report.sessions,
+            // Who answers knows better than its last beat.
+            sessions: load.as_ref().map_or(report.sessions, |load| load.sessions),
             weight: report.weight,
             since: report.since_ms,
             version: report.version,
             url: report.url,
+            answers: load.is_some(),
+            load: load.map(Load::from),
         }
     }
 }
@@ -117,20 +128,21 @@ impl From<DomainReport> for Domain {
     }
 }
 
-/// Which node answers.
+/// Which node answers, and what the token may. Any token will do.
 #[utoipa::path(
-    get, path = "/api/v1/whoami", tag = "network", security(("token" = ["read"])),
+    get, path = "/api/v1/whoami", tag = "network", security(("token" = [])),
     responses((status = 200, body = WhoAmI), (status = 401, body = Problem, content_type = "application/problem+json"))
 )]
-pub(super) async fn whoami(_: Bearer<Reads>, linker: web::Data<LinkerHandle>) -> HttpResponse {
+pub(super) async fn whoami(scopes: Scopes, linker: web::Data<LinkerHandle>) -> HttpResponse {
     HttpResponse::Ok().json(WhoAmI {
         node: linker.node_name().to_string(),
         domain: linker.domain_name().to_string(),
         version: env!("CARGO_PKG_VERSION"),
+        scopes: scopes.names(),
     })
 }
 
-/// The nodes of the domain that live, by name.
+/// The nodes of the domain that live, by name, and how they do: rates are of the last five seconds, the rest is up to a second old.
 #[utoipa::path(
     get, path = "/api/v1/nodes", tag = "network", params(Paging), security(("token" = ["read"])),
     responses((status = 200, body = [Node]), (status = 401, body = Problem, content_type = "application/problem+json"))
@@ -141,7 +153,12 @@ pub(super) async fn nodes(
     linker: web::Data<LinkerHandle>,
     paging: web::Query<Paging>,
 ) -> HttpResponse {
-    let nodes = linker.nodes().into_iter().map(Node::from).collect();
+    let mut loads = linker.loads().await;
+    let of = |report: NodeReport| {
+        let load = loads.remove(&report.name);
+        Node::new(report, load)
+    };
+    let nodes = linker.nodes().into_iter().map(of).collect();
     paging.page(&request, nodes, |node| &node.name)
 }
 
