@@ -4,12 +4,15 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::http::header;
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use linker_actors::LinkerHandle;
 use serde_json::{Map, Value, json};
 use tracing_actix_web::TracingLogger;
 
 use super::api::{self, LoginShared, Tokens};
+use super::console;
 use super::log::RequestLog;
 use super::problem::Problem;
 use crate::config::ServerConfig;
@@ -48,11 +51,19 @@ pub(crate) fn start(
     let server = HttpServer::new(move || {
         App::new()
             .wrap(TracingLogger::<RequestLog>::new())
+            // What these pages can do no page of another origin is to have its visitors click within itself.
+            .wrap(
+                DefaultHeaders::new()
+                    .add((header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"))
+                    .add((header::X_FRAME_OPTIONS, "DENY"))
+                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
+            )
             .app_data(admin.clone())
             .app_data(linker.clone())
             .route("/health/live", web::get().to(live))
             .route("/health/ready", web::get().to(ready))
             .route("/metrics", web::get().to(metrics))
+            .configure(console::routes)
             .configure(|config| api::routes(config, &shared))
             .default_service(web::to(api::nothing))
     });

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 mod api;
 mod attempts;
 pub(crate) mod client;
+mod console;
 mod log;
 mod problem;
 mod web;

@@ -84,7 +84,7 @@ async fn light_and_dark_follow_the_preference_and_are_readable() {
 }
 
 /// The elements that reach beyond a window of the given width.
-const WIDER: &str = "
+pub(super) const WIDER: &str = "
     const limit = Math.min(document.documentElement.clientWidth, arguments[0]);
     return [...document.querySelectorAll('body *')]
         .filter((e) => e.getBoundingClientRect().right > limit)
@@ -92,7 +92,7 @@ const WIDER: &str = "
 ";
 
 /// The lowest contrast (WCAG 2) of any text that is shown with what is behind it; disabled controls are exempt.
-const CONTRAST: &str = "
+pub(super) const CONTRAST: &str = "
     const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
     const luminance = ([r, g, b]) => [r, g, b]
         .map((c) => c / 255)

@@ -1,6 +1,7 @@
-//! The demo page and linker-client.js in a real headless Chromium, against the real binary.
+//! The demo page, linker-client.js and the console in a real headless Chromium, against the real binary.
 
 mod client;
+mod console;
 mod domains;
 mod group;
 mod layout;

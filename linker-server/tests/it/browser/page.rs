@@ -17,11 +17,16 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Opens the page for a user in a tab of its own; nothing is connected yet.
     pub(super) fn open(browser: &'a Browser, node: &Node, user: &str) -> Self {
+        Self::at(browser, &format!("http://{}/?user={user}", node.ws))
+    }
+
+    /// Opens any page in a tab of its own.
+    pub(super) fn at(browser: &'a Browser, url: &str) -> Self {
         let page = Self {
             browser,
             tab: browser.new_tab(),
         };
-        page.front().go_to(&format!("http://{}/?user={user}", node.ws));
+        page.front().go_to(url);
         page
     }
 
@@ -54,6 +59,10 @@ impl<'a> Page<'a> {
         let browser = self.front();
         browser.clear(selector);
         browser.type_into(selector, text);
+    }
+
+    pub(super) fn clear(&self, selector: &str) {
+        self.front().clear(selector);
     }
 
     pub(super) fn press_enter(&self, selector: &str) {

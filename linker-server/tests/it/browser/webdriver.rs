@@ -92,6 +92,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
             "timeouts": {"script": 100_000},
         }}});
         let answer = exchange(self.port, "POST", "/session", &wanted).expect("a browser starts");
@@ -144,6 +145,15 @@ impl Browser {
             "/goog/cdp/execute",
             &json!({"cmd": command, "params": parameters}),
         );
+    }
+
+    /// What the pages' consoles had to complain of since this was asked last.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let log = self.post("/se/log", &json!({"type": "browser"}));
+        let entries = log.as_array().cloned().unwrap_or_default();
+        let is_fault = |entry: &&Value| ["WARNING", "SEVERE"].iter().any(|level| entry["level"] == *level);
+        let faults = entries.iter().filter(is_fault);
+        faults.map(|entry| entry["message"].to_string()).collect()
     }
 
     fn find(&self, selector: &str) -> String {

@@ -92,3 +92,45 @@ async fn a_handshake_of_another_version_or_without_a_key_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_console_is_on_the_admin_port_only() {
+    let node = Node::start().await;
+    let page = node.admin_get("/console").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    let policy = page.header("content-security-policy");
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(node.admin_get("/console/").await.header("location"), "../console");
+    let module = node.admin_get("/console/console.js").await;
+    assert!(module.header("content-type").contains("javascript"));
+    assert_eq!(get(node.ws, "/console").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn no_page_may_show_what_the_admin_port_serves_within_itself() {
+    let node = Node::start().await;
+    for path in ["/console", "/docs/", "/api/v1/whoami", "/health/live", "/nothing"] {
+        let answer = node.admin_get(path).await;
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(
+            answer.header("cross-origin-resource-policy"),
+            "same-origin",
+            "{path}"
+        );
+    }
+}
