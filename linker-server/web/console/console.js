@@ -14,8 +14,7 @@ import { problems, problemsOfHealth, sentence } from './wrong.js';
 const EVERY_MS = 2000;
 // So long a node that is gone is remembered.
 const GONE_MS = 10 * 60_000;
-// The line stays in view: there has to be room for more than causes.
-const CAUSES_MAX = 3;
+const CAUSES_MAX = 4;
 
 const SCOPES = ['read', 'send', 'admin'];
 const MAY_NOT = {
@@ -214,6 +213,11 @@ $('sign-out').addEventListener('click', () => {
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) void turn();
 });
+
+// What has the focus, or is gone to, is not to lie beneath the line.
+new ResizeObserver(([{ target }]) => {
+  document.documentElement.style.scrollPaddingTop = `${target.offsetHeight + 12}px`;
+}).observe($('state'));
 
 figures.prepare();
 links.prepare();

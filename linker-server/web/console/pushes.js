@@ -76,7 +76,8 @@ export async function refresh(scopes) {
   if (performance.now() - listedAt > LIST_EVERY_MS) {
     const all = await api.pushes(KEPT_MAX);
     listedAt = performance.now();
-    known.clear();
+    if (all.length < KEPT_MAX) known.clear();
+    $('pushes-many').hidden = all.length < KEPT_MAX;
     for (const push of all) known.set(push.pushId, push);
   } else {
     const running = [...known.values()].filter(({ done }) => !done).slice(0, ASKED_MAX);

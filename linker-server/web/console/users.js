@@ -8,6 +8,7 @@ const COLUMNS = [['Node', 'name'], ['Since'], ['From']];
 
 let shown = null;
 let suggested = '';
+let asked = 0;
 
 function show(user) {
   shown = user.userId;
@@ -31,13 +32,22 @@ export async function find(id) {
     $('found').hidden = true;
     shown = null;
     setText($('closed'), '');
+    setText($('close-error'), '');
   }
-  await attempt($('find'), $('find-error'), async () => {
-    show(await api.findUser(id));
+  setText($('find-error'), '');
+  asked += 1;
+  const mine = asked;
+  try {
+    const user = await api.findUser(id);
+    // Somebody else may have been asked for meanwhile.
+    if (mine !== asked) return;
+    show(user);
     // Unless somebody else was entered.
-    if (['', suggested].includes($('to').value)) $('to').value = id;
-    suggested = id;
-  });
+    if (['', suggested].includes($('to').value)) $('to').value = user.userId;
+    suggested = user.userId;
+  } catch (problem) {
+    if (mine === asked) setText($('find-error'), problem.message);
+  }
 }
 
 // What is shown may have changed meanwhile.
@@ -63,7 +73,7 @@ async function close() {
 
 const SENT = {
   delivered: 'Delivered',
-  stored: 'Stored: it is delivered when its recipient comes',
+  stored: 'Stored: it is safe, and delivered as soon as its recipient takes it',
   forwarded: 'Handed to the next domain, which answers for it',
   dropped: 'Dropped: it was FAST, and nobody was there',
 };
@@ -91,7 +101,7 @@ export function prepare() {
     event.preventDefault();
     void find($('user').value.trim());
   });
-  $('close').addEventListener('click', () => void attempt($('close'), $('find-error'), close));
+  $('close').addEventListener('click', () => void attempt($('close'), $('close-error'), close));
   $('send').addEventListener('submit', (event) => {
     event.preventDefault();
     void attempt($('send'), $('send-error'), send);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Console;
 use crate::browser::Browser;
-use crate::harness::{Client, Domain, Network, Node, WAIT, eventually, user_of};
+use crate::harness::{Client, Domain, Network, Node, NodeConfig, Raw, WAIT, eventually, referenced, user_of};
 
 #[tokio::test]
 async fn a_user_is_found_wherever_it_is_and_gets_what_is_sent() {
@@ -33,7 +33,7 @@ async fn a_user_is_found_wherever_it_is_and_gets_what_is_sent() {
     assert_eq!(frame["data"]["content"], json!({"n": 1}));
     console
         .page
-        .wait_for_text("#sent", &format!("Delivered. Message {}", frame.id()))
+        .wait_for_text("#sent", &format!(". Message {}", frame.id()))
         .await;
 
     // What changes while it is shown is shown.
@@ -132,4 +132,28 @@ async fn a_user_of_another_domain_is_looked_for_there() {
     let there = format!("{} has this user", network.name(1));
     console.page.wait_for_text("#find-error", &there).await;
     console.page.wait_for_text("#find-error", ".example:8088").await;
+}
+
+#[tokio::test]
+async fn who_does_not_keep_up_is_listed_and_found_by_a_click() {
+    let node = NodeConfig::new()
+        .set("limits.maxUnprovenBytes", 16 * 1024)
+        .start()
+        .await;
+    let browser = Browser::start().await;
+    let console = Console::shown(&browser, &node).await;
+    let _slow = Raw::login(&node, "ANZ-2").await;
+    let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
+    for n in 0..40 {
+        sender.send(referenced("ANZ-2", "x".repeat(1000), &format!("r{n}")));
+    }
+    sender.expect_for("MESSAGE_ACCEPTED", "r39").await;
+    console
+        .page
+        .wait_for_text("#slow-summary", "1 session does not keep up")
+        .await;
+    console.page.wait_for_text("#slow-rows", "KiB").await;
+    console.click("#slow-rows button");
+    console.page.wait_for_text("#found-user", "ANZ-2").await;
+    console.page.wait_for_text("#found-summary", "wait for it.").await;
 }
