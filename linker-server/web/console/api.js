@@ -73,6 +73,8 @@ export const domains = () => json('GET', 'api/v1/domains');
 export const slowConsumers = () => json('GET', 'api/v1/slow-consumers');
 export const findUser = (id) => json('GET', user(id));
 export const closeSessions = (id) => json('DELETE', `${user(id)}/sessions`);
+export const revokeTokens = (id) => json('DELETE', `${user(id)}/tokens`);
+export const findMessage = (id) => json('GET', `api/v1/messages/${encodeURIComponent(id)}`);
 export const send = (message) => json('POST', 'api/v1/messages', { body: message });
 export const pushReport = (id) => json('GET', push(id));
 export const retryPush = (id) => json('POST', `${push(id)}/retry`, { body: {} });

@@ -20,7 +20,7 @@ const SCOPES = ['read', 'send', 'admin'];
 const MAY_NOT = {
   read: 'This token may not look at anything: it does not have the scope read.',
   send: 'This token may not send: it does not have the scope send.',
-  admin: 'This token may not close sessions: it does not have the scope admin.',
+  admin: 'This token may not close sessions or revoke tokens: it does not have the scope admin.',
 };
 
 // Who answers and what the token may; null while that is not known.

@@ -73,18 +73,19 @@ function nameOf(name, { x, y, angle }, isLevel) {
   return svg('text', attributes, short(name), svg('title', {}, name));
 }
 
-function linkOf({ ends: [one, other], down, backlog }, at) {
+function linkOf({ ends: [one, other], down }, at) {
   const [a, b] = [at.get(one), at.get(other)];
   const drawn = [svg('path', { class: down.length > 0 ? 'link down' : 'link', d: `M${a.x} ${a.y}L${b.x} ${b.y}` })];
   for (const from of down) {
     const { x, y } = from === one ? between(a, b, 0.28) : between(b, a, 0.28);
     drawn.push(svg('path', { class: 'cross', d: `M${x - 5} ${y - 5}l10 10M${x + 5} ${y - 5}l-10 10` }));
   }
-  if (backlog > 0) {
-    const { x, y } = between(a, b, 0.52);
-    drawn.push(svg('text', { class: 'backlog', x, y: y - 6, 'text-anchor': 'middle' }, `${count(backlog)} wait`));
-  }
   return drawn;
+}
+
+function backlogOf({ ends: [one, other], backlog }, at) {
+  const { x, y } = between(at.get(one), at.get(other), 0.52);
+  return svg('text', { class: 'backlog', x, y: y - 6, 'text-anchor': 'middle' }, `${count(backlog)} wait`);
 }
 
 export function draw(graph, domains, own, width) {
@@ -101,5 +102,10 @@ export function draw(graph, domains, own, width) {
   });
   const matters = new Set([own, ...linked.filter(({ down, backlog }) => down.length > 0 || backlog > 0).flatMap(({ ends }) => ends)]);
   const named = isDense ? names.filter((name) => matters.has(name)) : names;
-  graph.replaceChildren(...linked.flatMap((pair) => linkOf(pair, at)), ...circles, ...named.map((name) => nameOf(name, at.get(name), isLevel)));
+  graph.replaceChildren(
+    ...linked.flatMap((pair) => linkOf(pair, at)),
+    ...circles,
+    ...named.map((name) => nameOf(name, at.get(name), isLevel)),
+    ...linked.filter(({ backlog }) => backlog > 0).map((pair) => backlogOf(pair, at)),
+  );
 }

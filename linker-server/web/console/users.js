@@ -71,6 +71,33 @@ async function close() {
   await refresh();
 }
 
+async function revoke() {
+  const user = shown;
+  const text = 'No node believes a token any more that POST /api/v1/login has given it; its sessions are closed with 4001. Tokens of its app are the app\'s own matter.';
+  if (!(await confirmed(`Revoke the tokens of ${user}?`, text, 'Revoke them'))) return;
+  const { closed } = await api.revokeTokens(user);
+  setText($('closed'), `Its tokens are revoked, ${plural(closed, 'session was', 'sessions were')} told to close.`);
+  await refresh();
+}
+
+const WAITS = {
+  absent: 'until its recipient fetches it',
+  behind: 'until a session of its recipient has caught up',
+  fault: 'until a fault between the nodes has ended',
+  forward: 'until there is a way to its domain',
+};
+
+async function track() {
+  setText($('tracked'), '');
+  const { state, path, reason, to } = await api.findMessage($('message').value.trim());
+  const where = {
+    pending: 'In memory, on its way.',
+    delivered: 'Delivered a moment ago.',
+    stored: `In the store, ${WAITS[reason] ?? reason}${to ? `, ${to}` : ''}.`,
+  };
+  setText($('tracked'), `${where[state] ?? state} Its way: ${path.join(' → ')}.`);
+}
+
 const SENT = {
   delivered: 'Delivered',
   stored: 'Stored: it is safe, and delivered as soon as its recipient takes it',
@@ -85,6 +112,7 @@ async function send() {
   if (from) message.from = from;
   setText($('sent'), '');
   const { id, state } = await api.send(message);
+  $('message').value = id;
   setText($('sent'), `${SENT[state] ?? state}. Message ${id}, at ${time(Date.now())}.`);
 }
 
@@ -105,6 +133,11 @@ export function prepare() {
   $('send').addEventListener('submit', (event) => {
     event.preventDefault();
     void attempt($('send'), $('send-error'), send);
+  });
+  $('revoke').addEventListener('click', () => void attempt($('revoke'), $('close-error'), revoke));
+  $('track').addEventListener('submit', (event) => {
+    event.preventDefault();
+    void attempt($('track'), $('track-error'), track);
   });
   tellKind($('content-text'), $('content-kind'));
 }

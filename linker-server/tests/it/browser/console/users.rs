@@ -52,6 +52,13 @@ async fn a_user_is_found_wherever_it_is_and_gets_what_is_sent() {
         .await;
     let (page, _) = Client::login(&a, "ANZ-2").await.fetch(10).await;
     assert_eq!(page[0]["data"]["content"], "{no JSON");
+    console.page.fill("#to", "ANZ-3");
+    console.page.fill("#content-text", "later");
+    console.click("#send button");
+    console.page.wait_for_text("#sent", "Stored").await;
+    console.click("#track button");
+    let where_it_is = format!("until its recipient fetches it. Its way: {}.", domain.name);
+    console.page.wait_for_text("#tracked", &where_it_is).await;
     assert_eq!(browser.faults(), Vec::<String>::new());
 }
 
@@ -156,4 +163,29 @@ async fn who_does_not_keep_up_is_listed_and_found_by_a_click() {
     console.click("#slow-rows button");
     console.page.wait_for_text("#found-user", "ANZ-2").await;
     console.page.wait_for_text("#found-summary", "wait for it.").await;
+}
+
+#[tokio::test]
+async fn tokens_are_revoked_once_that_is_confirmed() {
+    let (node, browser) = (Node::start().await, Browser::start().await);
+    let mut client = Client::login(&node, "ANZ-2").await;
+    let console = Console::shown(&browser, &node).await;
+    console.find("ANZ-2").await;
+    console.click("#revoke");
+    console
+        .page
+        .wait_for_text("#confirm-title", "Revoke the tokens of ANZ-2?")
+        .await;
+    console.page.click("#confirm-yes");
+    assert_eq!(client.closed().await, Some(4001));
+    console
+        .page
+        .wait_for_text("#closed", "Its tokens are revoked")
+        .await;
+    console.page.fill("#message", "no id");
+    console.click("#track button");
+    console
+        .page
+        .wait_for_text("#track-error", "is not a message id")
+        .await;
 }
