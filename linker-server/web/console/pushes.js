@@ -6,6 +6,7 @@ import { contentOf, count, plural, time } from './format.js';
 import { tellKind } from './users.js';
 
 const KEPT_MAX = 1000;
+const KEPT_MS = 24 * 3_600_000;
 const SHOWN_FIRST = 5;
 const SHOWN_MORE = 20;
 // The list is of a day: it is read anew now and then, and those that run are asked about each time.
@@ -77,6 +78,7 @@ export async function refresh(scopes) {
     const all = await api.pushes(KEPT_MAX);
     listedAt = performance.now();
     if (all.length < KEPT_MAX) known.clear();
+    for (const [id, { created }] of known) if (Date.now() - created > KEPT_MS) known.delete(id);
     $('pushes-many').hidden = all.length < KEPT_MAX;
     for (const push of all) known.set(push.pushId, push);
   } else {
