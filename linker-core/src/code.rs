@@ -6,154 +6,119 @@ use crate::directory::RecipientError;
 use crate::id::IdError;
 use crate::port::AuthError;
 
-/// Codes a program can test (PROTOCOL.md, Errors). Never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each is its wire name, explained in PROTOCOL.md")]
-pub enum ErrorCode {
-    InvalidJson,
-    UnknownType,
-    InvalidField,
-    InvalidUserId,
-    UnknownUser,
-    UnknownDomain,
-    NotAuthenticated,
-    AlreadyAuthenticated,
-    Forbidden,
-    UserNotConnected,
-    RateLimited,
-    TooManyRecipients,
-    Unavailable,
-    InboxFull,
-    UnknownApp,
-    WrongApp,
-    WrongDomain,
-    AuthFailed,
-    AuthUnavailable,
-}
-
-impl ErrorCode {
-    /// As on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidJson => "INVALID_JSON",
-            Self::UnknownType => "UNKNOWN_TYPE",
-            Self::InvalidField => "INVALID_FIELD",
-            Self::InvalidUserId => "INVALID_USER_ID",
-            Self::UnknownUser => "UNKNOWN_USER",
-            Self::UnknownDomain => "UNKNOWN_DOMAIN",
-            Self::NotAuthenticated => "NOT_AUTHENTICATED",
-            Self::AlreadyAuthenticated => "ALREADY_AUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::UserNotConnected => "USER_NOT_CONNECTED",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::TooManyRecipients => "TOO_MANY_RECIPIENTS",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::InboxFull => "INBOX_FULL",
-            Self::UnknownApp => "UNKNOWN_APP",
-            Self::WrongApp => "WRONG_APP",
-            Self::WrongDomain => "WRONG_DOMAIN",
-            Self::AuthFailed => "AUTH_FAILED",
-            Self::AuthUnavailable => "AUTH_UNAVAILABLE",
+/// One list of them, so that none can be forgotten where all are asked for.
+macro_rules! error_codes {
+    ($($variant:ident $name:literal,)*) => {
+        /// Codes a program can test (PROTOCOL.md, Errors). Never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is its wire name, explained in PROTOCOL.md")]
+        pub enum ErrorCode {
+            $($variant,)*
         }
-    }
+
+        impl ErrorCode {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// As on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
 }
 
-/// Why the server closes a connection (PROTOCOL.md, Errors).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CloseCode {
+error_codes! {
+    InvalidJson "INVALID_JSON",
+    UnknownType "UNKNOWN_TYPE",
+    InvalidField "INVALID_FIELD",
+    InvalidUserId "INVALID_USER_ID",
+    UnknownUser "UNKNOWN_USER",
+    UnknownDomain "UNKNOWN_DOMAIN",
+    NotAuthenticated "NOT_AUTHENTICATED",
+    AlreadyAuthenticated "ALREADY_AUTHENTICATED",
+    Forbidden "FORBIDDEN",
+    UserNotConnected "USER_NOT_CONNECTED",
+    RateLimited "RATE_LIMITED",
+    TooManyRecipients "TOO_MANY_RECIPIENTS",
+    Unavailable "UNAVAILABLE",
+    InboxFull "INBOX_FULL",
+    UnknownApp "UNKNOWN_APP",
+    WrongApp "WRONG_APP",
+    WrongDomain "WRONG_DOMAIN",
+    AuthFailed "AUTH_FAILED",
+    AuthUnavailable "AUTH_UNAVAILABLE",
+}
+
+/// The same for the codes of close frames.
+macro_rules! close_codes {
+    ($($(#[$doc:meta])* $variant:ident $number:literal $reason:literal,)*) => {
+        /// Why the server closes a connection (PROTOCOL.md, Errors).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum CloseCode {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl CloseCode {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The number in the close frame.
+            pub fn number(self) -> u16 {
+                match self {
+                    $(Self::$variant => $number,)*
+                }
+            }
+
+            /// The reason in the close frame, for people.
+            pub fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $reason,)*
+                }
+            }
+        }
+    };
+}
+
+close_codes! {
     /// 1000: the client closed.
-    Normal,
+    Normal 1000 "closed",
     /// 1001: the server drains.
-    GoingAway,
+    GoingAway 1001 "the server is going away, come back in a moment",
     /// 1002: not RFC 6455.
-    Protocol,
+    Protocol 1002 "not a valid WebSocket frame",
     /// 1003: a binary frame.
-    Unsupported,
+    Unsupported 1003 "binary frames are not supported",
     /// 1007: invalid UTF-8.
-    InvalidText,
+    InvalidText 1007 "invalid UTF-8",
     /// 1009: larger than `limits.maxFrameBytes`.
-    TooBig,
+    TooBig 1009 "the frame is too large",
     /// 1011: a fault of the server's own.
-    Internal,
+    Internal 1011 "a fault of the server",
     /// 4001: not authenticated in time, or the token has expired.
-    AuthTimeout,
+    AuthTimeout 4001 "not authenticated in time",
     /// 4003: login refused.
-    LoginRefused,
+    LoginRefused 4003 "login refused",
     /// 4008: nothing was heard for `heartbeat.timeout`.
-    HeartbeatTimeout,
+    HeartbeatTimeout 4008 "nothing heard from the client",
     /// 4009: replaced by a newer login.
-    Replaced,
+    Replaced 4009 "replaced by a newer login",
     /// 4010: closed by the master.
-    ClosedByMaster,
+    ClosedByMaster 4010 "closed by the master",
     /// 4011: fell behind and proved nothing for `limits.stallTimeout`.
-    Stalled,
+    Stalled 4011 "stalled",
     /// 4029: too many violations of the rate limit in a row.
-    RateLimit,
+    RateLimit 4029 "too many frames",
 }
 
 impl CloseCode {
-    const ALL: [Self; 14] = [
-        Self::Normal,
-        Self::GoingAway,
-        Self::Protocol,
-        Self::Unsupported,
-        Self::InvalidText,
-        Self::TooBig,
-        Self::Internal,
-        Self::AuthTimeout,
-        Self::LoginRefused,
-        Self::HeartbeatTimeout,
-        Self::Replaced,
-        Self::ClosedByMaster,
-        Self::Stalled,
-        Self::RateLimit,
-    ];
-
     /// The code of this number, if it is one of ours.
     pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.number() == number)
-    }
-
-    /// The number in the close frame.
-    pub fn number(self) -> u16 {
-        match self {
-            Self::Normal => 1000,
-            Self::GoingAway => 1001,
-            Self::Protocol => 1002,
-            Self::Unsupported => 1003,
-            Self::InvalidText => 1007,
-            Self::TooBig => 1009,
-            Self::Internal => 1011,
-            Self::AuthTimeout => 4001,
-            Self::LoginRefused => 4003,
-            Self::HeartbeatTimeout => 4008,
-            Self::Replaced => 4009,
-            Self::ClosedByMaster => 4010,
-            Self::Stalled => 4011,
-            Self::RateLimit => 4029,
-        }
-    }
-
-    /// The reason in the close frame, for people.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Normal => "closed",
-            Self::GoingAway => "the server is going away, come back in a moment",
-            Self::Protocol => "not a valid WebSocket frame",
-            Self::Unsupported => "binary frames are not supported",
-            Self::InvalidText => "invalid UTF-8",
-            Self::TooBig => "the frame is too large",
-            Self::Internal => "a fault of the server",
-            Self::AuthTimeout => "not authenticated in time",
-            Self::LoginRefused => "login refused",
-            Self::HeartbeatTimeout => "nothing heard from the client",
-            Self::Replaced => "replaced by a newer login",
-            Self::ClosedByMaster => "closed by the master",
-            Self::Stalled => "stalled",
-            Self::RateLimit => "too many frames",
-        }
+        Self::ALL.iter().copied().find(|code| code.number() == number)
     }
 }
 

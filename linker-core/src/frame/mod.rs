@@ -7,4 +7,4 @@ mod server;
 pub use client::{AuthOptions, AuthRequest, ClientFrame};
 pub use fields::{Fields, read_bool, read_string, read_u64};
 pub use server::error_content;
-pub use server::{AuthReply, ServerFrame};
+pub use server::{AuthReply, SERVER_TYPES, ServerFrame};

@@ -10,6 +10,20 @@ use crate::code::FrameError;
 use crate::envelope::{Envelope, Kind};
 use crate::id::MessageId;
 
+/// The types of frames that the server says of itself; a host's own types come besides.
+pub const SERVER_TYPES: [&str; 10] = [
+    "AUTH_CLIENT_REPLY",
+    "MESSAGE",
+    "MESSAGE_CONFIRMATION",
+    "MESSAGE_ACCEPTED",
+    "MESSAGE_READ",
+    "FETCH_MISSING_MESSAGES_COMPLETE",
+    "USER_CONNECTED",
+    "USER_DISCONNECTED",
+    "PONG",
+    "ERROR",
+];
+
 /// The data of `AUTH_CLIENT_REPLY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthReply {
@@ -236,4 +250,84 @@ fn put_reference(out: &mut BytesMut, reference: Option<&str>) {
 fn put_json<T: Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
     // Strings, numbers and flat structs of them: nothing that could fail to be JSON.
     let _ = serde_json::to_writer(out.writer(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::code::ErrorCode;
+    use crate::envelope::Feature;
+
+    /// The variant after this one, so that a new one cannot be left out below.
+    fn next(frame: &ServerFrame) -> Option<ServerFrame> {
+        let error = || FrameError::new(ErrorCode::Forbidden, "no");
+        let next = match frame {
+            ServerFrame::AuthReply(_) => envelope(Kind::Message),
+            ServerFrame::Envelope(envelope) => match envelope.kind {
+                Kind::Message => self::envelope(Kind::GroupMessage),
+                Kind::GroupMessage => self::envelope(Kind::Confirmation),
+                Kind::Confirmation => self::envelope(Kind::Read),
+                Kind::Read => self::envelope(Kind::UserConnected),
+                Kind::UserConnected => self::envelope(Kind::UserDisconnected),
+                Kind::UserDisconnected => self::envelope(Kind::Refusal),
+                Kind::Refusal => ServerFrame::Accepted {
+                    reference: "r".into(),
+                    id: MessageId::from_bytes([0; 16]),
+                },
+            },
+            ServerFrame::Accepted { .. } => ServerFrame::FetchComplete { left: 0 },
+            ServerFrame::FetchComplete { .. } => ServerFrame::Pong,
+            ServerFrame::Pong => ServerFrame::Error {
+                error: error(),
+                reference: None,
+            },
+            // What follows is a host's.
+            ServerFrame::Error { .. } | ServerFrame::Custom { .. } => return None,
+        };
+        Some(next)
+    }
+
+    fn envelope(kind: Kind) -> ServerFrame {
+        let content = match kind {
+            Kind::Refusal => error_content(&FrameError::new(ErrorCode::InboxFull, "full")),
+            _ => Bytes::from_static(b"1"),
+        };
+        ServerFrame::Envelope(Arc::new(Envelope {
+            id: MessageId::from_bytes([0; 16]),
+            kind,
+            feature: Feature::Reliable,
+            from: "ANZ-1".parse().unwrap(),
+            to: "ANZ-2".parse().unwrap(),
+            reference: Some("r".into()),
+            confirm: false,
+            timestamp_ms: 0,
+            content,
+            trail: None,
+        }))
+    }
+
+    #[test]
+    fn the_types_listed_are_those_written() {
+        let first = ServerFrame::AuthReply(Box::new(AuthReply {
+            app_id: "app".to_owned(),
+            user_id: "ANZ-1".to_owned(),
+            error: None,
+            urls: Vec::new(),
+            missing: None,
+        }));
+        let frames = std::iter::successors(Some(first), next);
+        let written: BTreeSet<String> = frames
+            .map(|frame| {
+                let mut json = BytesMut::new();
+                frame.encode(&mut json);
+                let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                frame["type"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(written, SERVER_TYPES.map(str::to_owned).into());
+    }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::code::FrameError;
-use crate::frame::{ClientFrame, read_string};
+use crate::frame::{ClientFrame, SERVER_TYPES, read_string};
 use crate::session::FrameContext;
 
 /// A type of frame that clients may send once they are logged in.
@@ -50,18 +50,8 @@ pub enum RegisterError {
     Malformed(String),
 }
 
-/// Names that only the server says, or that the session itself handles.
-const RESERVED: [&str; 9] = [
-    "AUTH_CLIENT",
-    "AUTH_CLIENT_REPLY",
-    "MESSAGE_CONFIRMATION",
-    "MESSAGE_ACCEPTED",
-    "FETCH_MISSING_MESSAGES_COMPLETE",
-    "USER_CONNECTED",
-    "USER_DISCONNECTED",
-    "PONG",
-    "ERROR",
-];
+/// The type that the session itself handles, and the only one a client may say before it is logged in.
+pub const LOGIN_TYPE: &str = "AUTH_CLIENT";
 
 /// The message types a node knows.
 #[derive(Clone)]
@@ -96,7 +86,8 @@ impl MessageTypes {
         if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
             return Err(RegisterError::Malformed(name.into_owned()));
         }
-        if RESERVED.contains(&name.as_ref()) || Self::protocol().by_name.contains_key(&name) {
+        let is_spoken = name == LOGIN_TYPE || SERVER_TYPES.contains(&name.as_ref());
+        if is_spoken || Self::protocol().by_name.contains_key(&name) {
             return Err(RegisterError::Reserved(name.into_owned()));
         }
         if self.by_name.contains_key(&name) {
@@ -104,6 +95,11 @@ impl MessageTypes {
         }
         self.by_name.insert(name, own);
         Ok(())
+    }
+
+    /// The names of all, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(AsRef::as_ref)
     }
 
     /// The type of this name.

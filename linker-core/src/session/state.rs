@@ -20,6 +20,7 @@ use crate::envelope::Feature;
 use crate::frame::{AuthRequest, ClientFrame, ServerFrame};
 use crate::id::UserId;
 use crate::limit::{HANDLER_CALLS_MAX, TOKEN_LEEWAY_S};
+use crate::message_type::LOGIN_TYPE;
 
 /// How long after its close frame a connection is kept for the pongs and the close frame still on their way.
 const CLOSE_LINGER: Duration = Duration::from_secs(1);
@@ -146,8 +147,8 @@ impl Session {
         cx: &mut SessionContext<'_>,
     ) -> Result<(), FrameError> {
         match (&self.phase, frame.kind()) {
-            (Phase::Greeting, Some("AUTH_CLIENT")) => self.on_login(&AuthRequest::read(frame)?, cx),
-            (Phase::Open, Some("AUTH_CLIENT")) => return self.on_renewal(&AuthRequest::read(frame)?, cx),
+            (Phase::Greeting, Some(LOGIN_TYPE)) => self.on_login(&AuthRequest::read(frame)?, cx),
+            (Phase::Open, Some(LOGIN_TYPE)) => return self.on_renewal(&AuthRequest::read(frame)?, cx),
             (Phase::Open, Some(kind)) => {
                 let Some(handler) = cx.types.find(kind) else {
                     let shown: String = kind.chars().take(64).collect();
