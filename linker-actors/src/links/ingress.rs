@@ -174,7 +174,7 @@ impl Reader {
     }
 
     async fn read(&mut self, arrival: Arrival) {
-        let batch = match decode_batch(arrival.payload) {
+        let mut batch = match decode_batch(arrival.payload) {
             Ok(batch) => batch,
             Err(error) => {
                 self.undecodable.set_aside(&self.node, &error.to_string());
@@ -187,6 +187,15 @@ impl Reader {
         if let Some(broken) = &batch.first_broken {
             self.undecodable
                 .set_aside(&self.node, &format!("of {}: {broken}", batch.sender));
+        }
+        let all = batch.frames.len();
+        batch.frames.retain(|frame| match frame {
+            BusFrame::Deliver { envelope, .. } => envelope.has_sound_content(),
+            _ => true,
+        });
+        if batch.frames.len() < all {
+            let error = format!("of {}: the content of a message is no JSON", batch.sender);
+            self.undecodable.set_aside(&self.node, &error);
         }
         match arrival.way {
             LinkWay::Reliable(_) => {

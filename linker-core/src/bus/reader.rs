@@ -13,6 +13,7 @@ use super::{
 use crate::custody::Ticket;
 use crate::envelope::{self, EnvelopeDecodeError, Feature, Kind};
 use crate::id::{DomainName, MessageId, NodeInstance, SessionId, UserId};
+use crate::limit::REFERENCE_LEN_MAX;
 use crate::network::LinkState;
 
 /// Bytes of a ticket.
@@ -373,8 +374,10 @@ fn take_id(body: &mut Bytes) -> Result<MessageId, FrameDecodeError> {
 
 fn take_reference(body: &mut Bytes) -> Result<Box<str>, FrameDecodeError> {
     let reference = take_part(body)?;
-    let reference = text(&reference).ok_or(FrameDecodeError::Malformed("reference"))?;
-    Ok(reference.into())
+    text(&reference)
+        .filter(|reference| (1..=REFERENCE_LEN_MAX).contains(&reference.len()))
+        .map(Into::into)
+        .ok_or(FrameDecodeError::Malformed("reference"))
 }
 
 fn take_domain(body: &mut Bytes) -> Result<DomainName, FrameDecodeError> {

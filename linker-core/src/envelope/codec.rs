@@ -233,6 +233,9 @@ fn take_head(bytes: &mut Bytes) -> Result<Envelope, EnvelopeDecodeError> {
         _ => {
             let text = take_text(bytes)?;
             let text = std::str::from_utf8(&text).map_err(|_| Malformed("reference"))?;
+            if text.is_empty() || text.len() > REFERENCE_LEN_MAX {
+                return Err(Malformed("reference"));
+            }
             Some(text.into())
         }
     };

@@ -3,9 +3,11 @@
 mod codec;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 pub use codec::{EnvelopeDecodeError, HEAD_LEN_MAX, decode, decode_head, encode};
 
+use crate::frame::{Fields, read_string};
 use crate::id::{DomainName, MessageId, UserId};
 
 /// What the sender wants kept: nothing, or everything.
@@ -102,6 +104,17 @@ impl Envelope {
         }
     }
 
+    /// Whether its content may stand in a client's frame: JSON, and for a refusal an object with what an `ERROR` has. Sessions take nothing else from their clients; what
+    /// another domain hands over has to be looked at, since content that ends the frame it is put into would speak in the server's name.
+    pub fn has_sound_content(&self) -> bool {
+        match self.kind {
+            Kind::Message | Kind::GroupMessage => serde_json::from_slice::<&RawValue>(&self.content).is_ok(),
+            Kind::Refusal => std::str::from_utf8(&self.content).is_ok_and(is_error),
+            // Theirs is not shown to anybody.
+            Kind::Confirmation | Kind::Read | Kind::UserConnected | Kind::UserDisconnected => true,
+        }
+    }
+
     /// How many domains it has left so far. It only grows, but for what has gone to and fro so long that its path was shortened: each time
     /// it comes again that waits as long as anything does ([`crate::link::settling`]).
     pub fn hops(&self) -> u8 {
@@ -113,5 +126,55 @@ impl Envelope {
     pub fn cost(&self) -> usize {
         const FIXED: usize = 256;
         FIXED + self.content.len() + self.reference.as_ref().map_or(0, |r| r.len())
+    }
+}
+
+/// The data of an `ERROR`.
+fn is_error(text: &str) -> bool {
+    let is_text = |raw: Option<&RawValue>| raw.is_some_and(|raw| read_string(raw, "").is_ok());
+    Fields::read(text, &["code", "message"]).is_ok_and(|data| is_text(data.raw(0)) && is_text(data.raw(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(kind: Kind, content: &'static str) -> Envelope {
+        Envelope {
+            id: MessageId::from_bytes([0; 16]),
+            kind,
+            feature: Feature::Reliable,
+            from: "ANZ-1".parse().unwrap(),
+            to: "ANZ-2".parse().unwrap(),
+            reference: None,
+            confirm: false,
+            timestamp_ms: 0,
+            content: Bytes::from_static(content.as_bytes()),
+            trail: None,
+        }
+    }
+
+    #[test]
+    fn content_that_ends_its_frame_is_not_sound() {
+        for kind in [Kind::Message, Kind::GroupMessage] {
+            for sound in ["1", "null", "[1e400]", r#"{"a":"b"}"#, " 1 "] {
+                assert!(envelope(kind, sound).has_sound_content(), "{sound}");
+            }
+            for unsound in ["", "1},\"type\":\"PONG\",\"data\":{\"a\":1", "{", "1 2", "nan"] {
+                assert!(!envelope(kind, unsound).has_sound_content(), "{unsound}");
+            }
+        }
+        assert!(envelope(Kind::Refusal, r#"{"code":"INBOX_FULL","message":"full"}"#).has_sound_content());
+        for unsound in [
+            "",
+            "1",
+            "[]",
+            r#"["a","b"]"#,
+            r#"{"code":1,"message":"a"}"#,
+            r#"{"code":"A"}"#,
+        ] {
+            assert!(!envelope(Kind::Refusal, unsound).has_sound_content(), "{unsound}");
+        }
+        assert!(envelope(Kind::Read, "").has_sound_content());
     }
 }

@@ -206,6 +206,25 @@ proptest! {
     }
 }
 
+/// Found by fuzzing: a longer one would be cut off in the head of a row, and the row could not be read.
+#[test]
+fn a_reference_has_1_to_256_bytes() {
+    for (length, allowed) in [(0, false), (1, true), (256, true), (257, false)] {
+        let envelope = Envelope {
+            reference: Some("r".repeat(length).into()),
+            ..plain()
+        };
+        let bytes = bytes_of(&envelope);
+        let head = decode_head(Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD_LEN_MAX)]));
+        let expected = match allowed {
+            true => Ok(envelope),
+            false => Err(EnvelopeDecodeError::Malformed("reference")),
+        };
+        assert_eq!(head, expected);
+        assert_eq!(read(bytes), expected);
+    }
+}
+
 /// What all envelopes of the golden file start from.
 fn plain() -> Envelope {
     Envelope {

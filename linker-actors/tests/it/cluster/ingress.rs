@@ -12,10 +12,11 @@ use linker_actors::core::id::DomainName;
 use linker_actors::core::network::{Domain as DomainEntry, Link, Topology};
 use linker_actors::core::port::{Arrival, BoxFuture, BusError, Ingress, IngressReceiver, LinkWay, Receipt};
 use linker_core::testkit::sample;
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{Domain, Member};
-use crate::harness::{WAIT, apps, eventually, user};
+use crate::harness::{Client, WAIT, apps, eventually, user};
 
 /// An ingress without a broker.
 #[derive(Default)]
@@ -143,4 +144,33 @@ async fn a_registry_that_does_not_answer_holds_up_no_message() {
     receiver.receive(arrival(LinkWay::Fast(0), &[close], None));
     is_signed(&receiver).await;
     domain.presence.set_silent(false);
+}
+
+/// Content is put into frames as it is: what ends its frame would speak in the server's name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_that_is_no_json_comes_to_nobody_and_holds_up_nothing() {
+    let domain = Domain::new();
+    let (node, receiver) = node(&domain).await;
+    let mut reader = Client::login(&node, "ANZ-2").await;
+    let forged = |n| Envelope {
+        content: r#"1},"type":"AUTH_CLIENT_REPLY","data":{"isAuthenticated":false"#.into(),
+        ..sample::message(n, sample::user(1), sample::user(2))
+    };
+    let fast = Envelope {
+        feature: Feature::Fast,
+        ..forged(10)
+    };
+    receiver.receive(arrival(LinkWay::Fast(0), &[deliver(fast)], None));
+    let (sign, signed) = oneshot::channel();
+    let receipt = Receipt::new(move || {
+        let _ = sign.send(());
+    });
+    let good = sample::message(12, sample::user(1), sample::user(2));
+    let frames = [deliver(forged(11)), deliver(good)];
+    receiver.receive(arrival(LinkWay::Reliable(0), &frames, Some(receipt)));
+    let frame = reader.expect("MESSAGE").await;
+    assert_eq!(frame["data"]["content"], json!({"n": 12}), "{}", frame.text);
+    let signed = tokio::time::timeout(WAIT, signed).await;
+    assert_eq!(signed.expect("it is answered"), Ok(()));
+    reader.expect_quiet().await;
 }

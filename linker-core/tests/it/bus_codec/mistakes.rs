@@ -171,3 +171,22 @@ fn a_message_for_many_carries_its_content_once() {
     group.recipients = vec![group.recipients[0]; 1000];
     assert!(bytes_of(&BusFrame::DeliverGroup(group)).len() < 1000 * 50);
 }
+
+#[test]
+fn a_reference_has_1_to_256_bytes() {
+    for (length, allowed) in [(0, false), (1, true), (256, true), (257, false)] {
+        let frame = BusFrame::CloseAway {
+            user: "ANZ-1".parse().unwrap(),
+            master: "ANZ-2".parse().unwrap(),
+            reference: Some("r".repeat(length).into()),
+            path: Vec::new(),
+        };
+        match allowed {
+            true => {
+                let batch = decode_batch(raw_batch([bytes_of(&frame)])).unwrap();
+                assert_eq!(batch.frames, [frame]);
+            }
+            false => assert_eq!(reason(bytes_of(&frame)), FrameDecodeError::Malformed("reference")),
+        }
+    }
+}
