@@ -56,6 +56,8 @@ mod router;
 mod runtime;
 mod session;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod undecodable;
 mod worker;
 

@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use linker_core::code::CloseCode;
 
 use super::assembler::{Assembler, Incoming};
-use super::header;
+use super::framing::{self, RawFrame};
 use super::shell::{SessionShell, Socket};
 
 /// Output beyond the proof window after which a client's frames wait until it has read some of the answers.
@@ -131,26 +131,23 @@ impl Connection {
     pub(super) fn handle_input(&mut self) {
         let max_bytes = self.shell.worker().node.config.max_frame_bytes;
         while !self.deaf && !self.input.is_empty() && self.wants_input() {
-            let room = self.assembler.room(max_bytes);
-            if let Err(code) = header::check(&self.input, room) {
-                self.fault(code);
-                return;
-            }
-            match Parser::parse(&mut self.input, true, room) {
+            match framing::next(&mut self.input, &self.assembler, max_bytes) {
                 Ok(None) => {
                     self.incomplete = true;
                     return;
                 }
-                Ok(Some((finished, opcode, payload))) => {
-                    self.handle_frame(finished, opcode, &payload.unwrap_or_default(), max_bytes);
-                }
-                Err(_) => self.fault(CloseCode::Protocol),
+                Ok(Some(frame)) => self.handle_frame(&frame, max_bytes),
+                Err(code) => self.fault(code),
             }
         }
     }
 
-    fn handle_frame(&mut self, finished: bool, opcode: OpCode, payload: &[u8], max_bytes: usize) {
-        match self.assembler.accept(finished, opcode, payload, max_bytes) {
+    fn handle_frame(&mut self, frame: &RawFrame, max_bytes: usize) {
+        let payload = &frame.payload[..];
+        match self
+            .assembler
+            .accept(frame.finished, frame.opcode, payload, max_bytes)
+        {
             Incoming::Text(text) => self
                 .shell
                 .step(&mut self.output, |core, cx| core.on_text(text, cx)),

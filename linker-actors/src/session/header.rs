@@ -3,7 +3,7 @@
 use linker_core::code::CloseCode;
 
 /// Payload of a control frame (RFC 6455, 5.5).
-const CONTROL_PAYLOAD_MAX: u64 = 125;
+pub(super) const CONTROL_PAYLOAD_MAX: u64 = 125;
 
 /// Whether the frame that begins here may be waited for. Its header may still be incomplete: then it may.
 pub(super) fn check(buffer: &[u8], payload_max: usize) -> Result<(), CloseCode> {

@@ -5,6 +5,7 @@ mod connection;
 mod elders;
 mod entry;
 mod fetch_turns;
+mod framing;
 mod handshake;
 mod header;
 #[cfg(feature = "hosted")]
@@ -12,6 +13,8 @@ pub(crate) mod hosted;
 mod messages;
 mod shell;
 mod table;
+#[cfg(feature = "testkit")]
+pub(crate) mod testkit;
 pub(crate) mod upgraded;
 
 pub(crate) use entry::SessionEntry;
