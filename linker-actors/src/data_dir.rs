@@ -34,7 +34,7 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Locks `path`, made where there is none, and leaves word of who holds it.
+    /// Locks `path`, made where there is none (for its owner alone: what waits is in it as it was written), and leaves word of who holds it.
     ///
     /// # Errors
     /// [`DataDirError`].
@@ -43,7 +43,7 @@ impl DataDir {
             path: path.to_owned(),
             source,
         };
-        std::fs::create_dir_all(path).map_err(unwritable)?;
+        make(path).map_err(unwritable)?;
         let file = path.join("linker.lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -85,4 +85,18 @@ impl DataDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+#[cfg(not(unix))]
+fn make(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)
 }

@@ -189,9 +189,10 @@ impl SessionTokens {
         if claims.how != how(app, &key)? {
             return Err(refused("how this app's users log in has changed; log in anew"));
         }
-        let until = self.revoked_until(&credentials.user).await.map_err(|error| {
-            AuthError::Unavailable(format!("whether the token was revoked is not known: {error}"))
-        })?;
+        let until = self
+            .revoked_until(&credentials.user)
+            .await
+            .map_err(|error| away("whether the token was revoked cannot be told now", &error))?;
         if claims.made <= until {
             return Err(refused("the token was revoked; log in anew"));
         }
@@ -269,7 +270,7 @@ impl SessionTokens {
             Ok(secret) => self.take(secret).map(|()| true),
             // What is known is good as long as nobody says otherwise.
             Err(_) if !known.is_empty() => Ok(false),
-            Err(error) => Err(AuthError::Unavailable(error.to_string())),
+            Err(error) => Err(away("whose token that is cannot be told now", &error)),
         }
     }
 
@@ -323,6 +324,12 @@ fn revoked_key(user: &UserId) -> String {
 
 fn refused(why: &str) -> AuthError {
     AuthError::Refused(why.to_owned())
+}
+
+/// Clients are told what cannot be done. Why, with the names of services in it, is for who runs the node: `/health/ready` has it too.
+fn away(what: &str, why: &dyn std::fmt::Display) -> AuthError {
+    tracing::debug!(error = %why, "{what}");
+    AuthError::Unavailable(what.to_owned())
 }
 
 fn no_secret() -> AuthError {

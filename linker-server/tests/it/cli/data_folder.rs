@@ -164,3 +164,13 @@ async fn the_store_may_be_a_file_elsewhere() {
     node.restart().await;
     assert_eq!(Client::login(&node, "ANZ-2").await.missing(), 1);
 }
+
+/// What waits stands in it as it was written.
+#[tokio::test]
+async fn a_new_data_folder_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let node = Node::start().await;
+    let made = std::fs::metadata(node.config.data_dir()).unwrap();
+    assert_eq!(made.permissions().mode() & 0o777, 0o700);
+}

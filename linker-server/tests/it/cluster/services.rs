@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::local::LocalUsers;
 use crate::harness::{
-    Broker, Cast, Domain, Node, PrivatePostgres, PrivateRedis, Proxy, SECRET, Traffic, WAIT, by_way_of,
-    eventually, host_of, whole,
+    Broker, Cast, Client, Domain, Node, PrivatePostgres, PrivateRedis, Proxy, SECRET, Traffic, WAIT, auth,
+    by_way_of, eventually, host_of, request_with, whole,
 };
 
 fn traffic(nodes: &[Node; 2], cast: Cast) -> Traffic {
@@ -39,6 +41,27 @@ async fn a_redis_that_comes_back_empty_is_filled_again() {
     traffic.flows(100).await;
     local.noticed_nothing().await;
     assert!(traffic.settle().await > 200);
+}
+
+/// Where the store is and what is wrong with it is for who runs the nodes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_logs_in_is_not_told_what_is_wrong_with_the_store() {
+    let mut postgres = PrivatePostgres::new();
+    postgres.start();
+    let url = postgres.url(SECRET);
+    let domain = Domain::new().await.with_store(url.clone());
+    let nodes = domain.pair().await;
+    let login = json!({"appId": "app-id-343", "userId": "ANZ-1"}).to_string();
+    let head = "POST /api/v1/login HTTP/1.1\r\nContent-Type: application/json";
+    let token = request_with(nodes[0].ws, head, &login).await.unwrap();
+    let mut frame = auth("ANZ-1");
+    frame["data"]["token"] = token.json()["token"].clone();
+    postgres.kill();
+    notice(&nodes, "store").await;
+    let reply = Client::refused(&nodes[0], frame).await;
+    assert_eq!(reply.code(), "AUTH_UNAVAILABLE");
+    assert!(!reply.text.contains("store is away"), "{}", reply.text);
+    assert!(!reply.text.contains(&host_of(&url)), "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
