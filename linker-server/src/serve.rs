@@ -11,7 +11,7 @@ use linker_actors::{DataDir, Linker};
 
 use crate::compose::StorePlace;
 use crate::config::{Config, StoreLocation};
-use crate::http::{Attempts, LoginShared, admin, client};
+use crate::http::{AsyncApi, Attempts, LoginShared, admin, client};
 use crate::process::{Failure, exit, listen, stop_signal};
 use crate::telemetry::Telemetry;
 use crate::{compose, login_key, meta};
@@ -65,6 +65,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let public_url = config.server.public_url_at(ws_address);
+    let protocol = AsyncApi::new(&public_url).map_err(Failure::at_run_time)?;
     let builder = compose::builder(&config, directory, public_url).map_err(Failure::misuse)?;
     let tokens = login_key::token_options(&config).map_err(Failure::at_run_time)?;
     let linker = builder
@@ -79,9 +80,16 @@ async fn serve(config: Config) -> Result<(), Failure> {
         linker: Data::new(linker.handle()),
         attempts: Data::new(Attempts::new(config.login.per_second_per_address)),
     };
-    let admin_server = admin::start(admin_listener, &config.server, login.clone(), telemetry)
-        .map_err(Failure::at_run_time)?;
-    let client_server = client::start(ws_listener, &config, &linker, &login).map_err(Failure::at_run_time)?;
+    let admin_server = admin::start(
+        admin_listener,
+        &config.server,
+        login.clone(),
+        protocol.clone(),
+        telemetry,
+    )
+    .map_err(Failure::at_run_time)?;
+    let client_server =
+        client::start(ws_listener, &config, &linker, &login, &protocol).map_err(Failure::at_run_time)?;
     let (admin_handle, client_handle) = (admin_server.handle(), client_server.handle());
     actix_rt::spawn(admin_server);
     actix_rt::spawn(client_server);

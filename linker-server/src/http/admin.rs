@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tracing_actix_web::TracingLogger;
 
 use super::api::{self, LoginShared, Tokens};
+use super::asyncapi::AsyncApi;
 use super::console;
 use super::log::RequestLog;
 use super::problem::Problem;
@@ -34,6 +35,7 @@ pub(crate) fn start(
     listener: TcpListener,
     config: &ServerConfig,
     login: LoginShared,
+    protocol: AsyncApi,
     telemetry: Telemetry,
 ) -> std::io::Result<Server> {
     let upkeep = telemetry.clone();
@@ -65,6 +67,7 @@ pub(crate) fn start(
             .route("/metrics", web::get().to(metrics))
             .configure(console::routes)
             .configure(|config| api::routes(config, &shared))
+            .configure(|config| protocol.routes(config))
             .default_service(web::to(api::nothing))
     });
     Ok(server

@@ -13,6 +13,7 @@ use linker_actors::{Linker, tune_socket};
 use tracing_actix_web::TracingLogger;
 
 use super::api::{LoginShared, client_routes};
+use super::asyncapi::AsyncApi;
 use super::log::RequestLog;
 use super::web;
 use crate::config::Config;
@@ -26,8 +27,9 @@ pub(crate) fn start(
     config: &Config,
     linker: &Linker,
     login: &LoginShared,
+    protocol: &AsyncApi,
 ) -> std::io::Result<Server> {
-    let login = login.clone();
+    let (login, protocol) = (login.clone(), protocol.clone());
     let heartbeat_timeout = config.heartbeat.timeout;
     let upgrade = {
         let handle = linker.handle();
@@ -44,7 +46,7 @@ pub(crate) fn start(
         .disable_signals()
         .shutdown_timeout(1)
         .listen("clients", listener, move || {
-            let login = login.clone();
+            let (login, protocol) = (login.clone(), protocol.clone());
             HttpService::build()
                 .client_request_timeout(REQUEST_TIMEOUT)
                 .on_connect_ext(move |stream: &TcpStream, _| tune_socket(stream, heartbeat_timeout))
@@ -54,6 +56,7 @@ pub(crate) fn start(
                         .wrap(TracingLogger::<RequestLog>::new())
                         .configure(web::routes)
                         .configure(|config| client_routes(config, &login))
+                        .configure(|config| protocol.routes(config))
                         .default_service(actix_web::web::to(HttpResponse::NotFound)),
                     |_: ()| AppConfig::default(),
                 ))

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod api;
+mod asyncapi;
 mod attempts;
 pub(crate) mod client;
 mod console;
@@ -10,5 +11,6 @@ mod problem;
 mod web;
 
 pub(crate) use api::LoginShared;
+pub(crate) use asyncapi::AsyncApi;
 pub(crate) use attempts::Attempts;
 pub(crate) use log::RequestLog;

@@ -18,4 +18,5 @@ mod harness;
 mod http;
 mod kill9;
 mod meta;
+mod protocol;
 mod wire;

@@ -35,3 +35,24 @@ async fn linker_client_js_keeps_its_promises() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     assert!(outcome["count"].as_u64() > Some(20), "the tests ran: {outcome}");
 }
+
+/// The example of docs/CLIENTS.md, as it stands there but for the node's address.
+#[tokio::test]
+async fn the_example_for_client_writers_works() {
+    let (node, browser) = (Node::start().await, Browser::start().await);
+    let page = include_str!("../../../../docs/CLIENTS.md");
+    let (_, code) = page.split_once("```js\n").unwrap();
+    let (code, _) = code.split_once("\n```").unwrap();
+    let code = code.replace("127.0.0.1:8088", &node.ws.to_string());
+    browser.debug("Page.setBypassCSP", json!({"enabled": true}));
+    browser.go_to(&format!("http://{}/linker-client.js", node.ws));
+    let run = "
+        const said = [];
+        console.log = (...words) => said.push(words);
+        const module = URL.createObjectURL(new Blob([arguments[0]], { type: 'text/javascript' }));
+        return import(module).then(() => said);
+    ";
+    let said = browser.run(run, &[json!(code)]);
+    assert_eq!(said[0], json!(["ANZ-1", {"text": "Hello"}]), "{said}");
+    assert_eq!(said[1][0], "confirmed", "{said}");
+}
