@@ -16,6 +16,7 @@ mod processes;
 mod programs;
 mod services;
 mod steps;
+mod systemd;
 mod test_suite;
 mod valgrind;
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::services::{self, Search};
 use crate::steps::{cargo, run};
-use crate::{browser, dependency_direction, examples, instructions, valgrind};
+use crate::{browser, dependency_direction, examples, instructions, systemd, valgrind};
 
 /// Runs all tests of the workspace and the examples' checks of themselves, and counts instructions.
 ///
@@ -14,6 +14,7 @@ pub(crate) fn run_tests() -> Result<()> {
     dependency_direction::check()?;
     let browser = browser::find_or_install()?;
     let valgrind = valgrind::find_or_install()?;
+    let systemd_analyze = systemd::find_or_install()?;
     let services = services::find_or_start(Search::Anywhere)?;
     let mut tests = cargo();
     tests.args([
@@ -27,6 +28,7 @@ pub(crate) fn run_tests() -> Result<()> {
     tests
         .env(browser::CHROMIUM, &browser.chromium)
         .env(browser::CHROMEDRIVER, &browser.chromedriver)
+        .env(systemd::SYSTEMD_ANALYZE, &systemd_analyze)
         .envs(services.variables().iter().map(|(name, url)| (name, url)));
     run(&mut tests)?;
     examples::check_all(services.variables())?;

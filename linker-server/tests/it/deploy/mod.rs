@@ -1,6 +1,8 @@
 //! docker-compose.yml, docker-compose.domains.yml and what they mount: nothing in them that the binary, or another file of the repository, does not know.
 
 mod domains;
+mod kubernetes;
+mod systemd;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -36,7 +36,7 @@ pub(crate) use frames::{
 pub(crate) use http::{Metrics, Response, get, request, request_with};
 pub(crate) use meta_server::MetaServer;
 pub(crate) use network::{Network, await_missing, doors, reaches, user_of};
-pub(crate) use node::{Finished, Node, run, run_on_read_only_disk, run_with};
+pub(crate) use node::{BINARY, Finished, Node, run, run_on_read_only_disk, run_with};
 pub(crate) use raw::{Dial, Raw, Received, Wire, handshake, upgrade_status, upgrade_status_if_any};
 pub(crate) use services::{Broker, PrivatePostgres, PrivateRedis, Proxy, SECRET, host_of};
 pub(crate) use token::{

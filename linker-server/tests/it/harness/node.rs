@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Metrics, NodeConfig, Response, WAIT, eventually, get};
 
-pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_linker-server");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_linker-server");
 
 /// Lines of the node's log that a failing test shows.
 const LOG_LINES_SHOWN: usize = 80;
