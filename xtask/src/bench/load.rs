@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -92,6 +92,24 @@ impl Load {
         serde_json::from_str(&text).context("its report is no JSON")
     }
 
+    /// Starts it, for as long as what is answered is kept.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn start(&self, temporary: &Path) -> Result<Running> {
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .args(&self.words)
+            .env("TMPDIR", temporary)
+            .current_dir(workspace_root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run setpriv (util-linux)")?;
+        Ok(Running(child))
+    }
+
     fn execute(&self, temporary: &Path, report: &Path) -> Result<()> {
         // Not to outlive this program, however that ends.
         let mut command = Command::new("setpriv");
@@ -120,6 +138,17 @@ impl Load {
             );
         }
         Ok(())
+    }
+}
+
+/// A load that goes on beside something else; ended when dropped.
+pub(crate) struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -11,7 +11,7 @@ usage: cargo xtask bench [SUITE…] [--rounds N] [--seconds S] [--quick] [--lock
   Measures Linker, a bare echo and other servers side by side, all suites or those that are named, and writes
   docs/benchmarks.md with docs/benchmarks/ from these results and the kept ones of other suites.
 
-  SUITE        messages, groups, latency, memory, logins, durable, growth, nodes or overload
+  SUITE        messages, groups, latency, memory, logins, durable, growth, nodes, overload or api
   --rounds N   every load so often, in turn with the others; medians are shown (3)
   --seconds S  measured of each load (5)
   --quick      one short round with small counts: shows that all of it works, not how fast anything is

@@ -62,6 +62,11 @@ impl Server {
         bail!("`{command}` ended before it was ready")
     }
 
+    /// Host and port of health, metrics and the API.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }

@@ -1,5 +1,6 @@
 //! What is measured. Each suite runs its loads once a round, and later tells what came of them.
 
+mod api;
 mod durable;
 mod groups;
 mod growth;
@@ -36,6 +37,7 @@ pub(crate) const SUITES: &[Suite] = &[
     growth::SUITE,
     nodes::SUITE,
     overload::SUITE,
+    api::SUITE,
 ];
 
 /// The server's CPU time for what the load counts as its work.
