@@ -10,7 +10,8 @@ use linker_core::directory::Directory;
 use linker_core::id::{AppName, DomainName, NodeInstance, NodeName};
 use linker_core::message_type::{MessageType, MessageTypes};
 use linker_core::network::Domain;
-use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store};
+use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store, UpstreamSink};
+use linker_core::upstream::UpstreamEvent;
 
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
 use crate::authenticators::{Authenticators, PreparedAuthenticators};
@@ -29,6 +30,7 @@ use crate::node::{Node, NodeParts};
 use crate::runtime::clock::Clock;
 use crate::runtime::ids::random_u64;
 use crate::runtime::system::{Backend, System};
+use crate::upstream::{self, HandlerSink, Upstream, UpstreamHandler, UpstreamSettings};
 
 /// References remembered to recognise repetitions, at most.
 const DEDUPE_ENTRIES_MAX: usize = 1 << 20;
@@ -59,6 +61,7 @@ pub struct LinkerBuilder {
     presence: PresenceChoice,
     bus: Option<Arc<dyn Bus>>,
     links: LinkSettings,
+    upstream: UpstreamSettings,
     url: String,
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
@@ -81,6 +84,7 @@ impl LinkerBuilder {
             presence: PresenceChoice::Memory,
             bus: None,
             links: LinkSettings::default(),
+            upstream: UpstreamSettings::default(),
             url: String::new(),
             authenticators: HashMap::new(),
             types: Vec::new(),
@@ -207,6 +211,26 @@ impl LinkerBuilder {
         self
     }
 
+    /// Where what clients send to the application (`UPSTREAM`) is handed over. Without it they cannot.
+    #[must_use]
+    pub fn upstream(mut self, sink: Arc<dyn UpstreamSink>) -> Self {
+        self.upstream.sink = Some(sink);
+        self
+    }
+
+    /// As [`LinkerBuilder::upstream`], where the host is the application: RELIABLE messages are kept until it has taken them, and called again where it has not.
+    #[must_use]
+    pub fn upstream_handler<H: UpstreamHandler>(self, handler: H) -> Self {
+        self.upstream(Arc::new(HandlerSink::new(handler)))
+    }
+
+    /// What the application is told of besides, by the same way as messages. By default of nothing.
+    #[must_use]
+    pub fn upstream_events(mut self, events: impl IntoIterator<Item = UpstreamEvent>) -> Self {
+        self.upstream.events = events.into_iter().collect();
+        self
+    }
+
     /// Where clients connect to, as other nodes are told.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
@@ -307,6 +331,11 @@ impl LinkerBuilder {
                 crate::logins::TOKEN_SECRET_LEN_MIN
             )));
         }
+        if self.upstream.sink.is_none() && !self.upstream.events.is_empty() {
+            return Err(StartError::Config(
+                "upstream_events needs an upstream to tell them to".into(),
+            ));
+        }
         if config.session.heartbeat_timeout <= config.session.heartbeat_interval {
             return Err(StartError::Config(
                 "session.heartbeat_timeout must be longer than its interval".into(),
@@ -366,7 +395,9 @@ impl LinkerBuilder {
         authenticators.put_in_force(first.authenticators);
         let store = open_store(&backend, self.store).await?;
         let clock = Clock::start();
-        let config = self.config;
+        let mut config = self.config;
+        config.session.upstream = self.upstream.sink.is_some();
+        let upstream = Upstream::new(self.upstream);
         // What was stored within the window and waits no more has to have been proven, and not to have become too old.
         let dedupe_window = config.dedupe_window.min(config.retention_max_age);
         let dedupe = DedupeTable::new(dedupe_window, DEDUPE_ENTRIES_MAX, random_u64());
@@ -390,7 +421,8 @@ impl LinkerBuilder {
                 several_nodes: cluster.is_some(),
             },
             dedupe,
-        );
+        )
+        .reporting(upstream.reports());
         let node = Node::new(NodeParts {
             me: NodeInstance {
                 name: self.name.map_or_else(random_name, Ok)?,
@@ -399,6 +431,7 @@ impl LinkerBuilder {
             url: self.url,
             cluster,
             links: Links::new(self.links, clock.now().elapsed),
+            upstream,
             config,
             types,
             directory: Arc::new(first.directory),
@@ -425,6 +458,7 @@ impl LinkerBuilder {
         let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
         cluster::start(&node, Arc::clone(&store), settings).await?;
         links::start(&node, &store);
+        upstream::start(&node, &store);
         #[cfg(feature = "meta")]
         if let Some(following) = first.following {
             backend.handle().spawn(following.run(Arc::clone(&node)));

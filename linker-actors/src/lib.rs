@@ -59,6 +59,7 @@ mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod undecodable;
+mod upstream;
 mod worker;
 
 pub use builder::LinkerBuilder;
@@ -78,3 +79,4 @@ pub use message_type::{Caller, Handler, HandlerError, Reply};
 #[cfg(feature = "meta")]
 pub use meta::MetaServer;
 pub use pushes::{NewPush, PushError, PushReport, PushTarget, Undelivered};
+pub use upstream::UpstreamHandler;

@@ -13,6 +13,8 @@ use crate::store::StoreMail;
 
 /// How often a draining node looks whether it is done.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
+/// How long the application may take for what it was given before its senders were closed.
+const UPSTREAM_GRACE: Duration = Duration::from_secs(1);
 
 /// A running node. Dropping it ends the node's threads without draining; see [`Linker::stop`].
 pub struct Linker {
@@ -64,6 +66,7 @@ impl Linker {
                 .pending_messages
                 .load(std::sync::atomic::Ordering::Relaxed)
         };
+        let mut upstream_has = Instant::now() + UPSTREAM_GRACE;
         while (node.admission.open() > 0 || pending() > 0) && Instant::now() < deadline {
             if node.cluster.is_some() && node.admission.open() == 0 {
                 // What other nodes' sessions have and the store has too is theirs to go on with.
@@ -71,8 +74,15 @@ impl Linker {
                     let _ = router.send(RouterMail::LetGo).await;
                 }
             }
+            if node.admission.open() > 0 {
+                upstream_has = Instant::now() + UPSTREAM_GRACE;
+            } else if node.upstream.is_idle() || Instant::now() > upstream_has {
+                // What it has not taken goes to the store.
+                node.upstream.stop();
+            }
             tokio::time::sleep(DRAIN_POLL).await;
         }
+        node.upstream.stop();
         let safe = pending() == 0 && self.flush_store(deadline).await;
         for (_, router) in node.routers.all() {
             let (tell, told) = oneshot::channel();
@@ -81,10 +91,13 @@ impl Linker {
             }
         }
         let closing = std::sync::Arc::clone(&node);
-        // On the runtime on which it lives.
+        // On the runtime on which they live.
         let _ = node
             .backend
-            .spawn(async move { crate::links::stop(&closing).await })
+            .spawn(async move {
+                crate::links::stop(&closing).await;
+                closing.upstream.close().await;
+            })
             .await;
         if node.cluster.is_some() {
             let leaving = std::sync::Arc::clone(&node);

@@ -27,6 +27,7 @@ use crate::router::Routers;
 use crate::runtime::clock::Clock;
 use crate::session::{Admission, FetchTurns, SessionEntry, SessionTable, ToSession};
 use crate::store::StoreMail;
+use crate::upstream::Upstream;
 
 pub(crate) struct Node {
     /// Tells nodes of one process apart.
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) cluster: Option<Cluster>,
     /// Other domains.
     pub(crate) links: Links,
+    /// The application behind this domain.
+    pub(crate) upstream: Upstream,
     /// Nobody more comes in.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) config: NodeConfig,
@@ -86,6 +89,7 @@ pub(crate) struct NodeParts {
     pub(crate) url: String,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) links: Links,
+    pub(crate) upstream: Upstream,
     pub(crate) config: NodeConfig,
     pub(crate) types: MessageTypes,
     pub(crate) directory: Arc<Directory>,
@@ -114,6 +118,7 @@ impl Node {
             url: parts.url,
             cluster: parts.cluster,
             links: parts.links,
+            upstream: parts.upstream,
             draining: Arc::default(),
             clock: parts.clock,
             types: parts.types,
@@ -294,7 +299,6 @@ impl Node {
     }
 
     /// What is odd about a part that does its work all the same; `None`: nothing.
-    #[cfg(feature = "meta")]
     pub(crate) fn set_note(&self, part: &'static str, note: Option<String>) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         match note {

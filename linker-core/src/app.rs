@@ -171,6 +171,9 @@ pub enum AppFault {
     /// Two apps of one id.
     #[error("the appId {0:?} is used twice; allowed: an id of its own for each app")]
     RepeatedId(String),
+    /// A name that Linker has for something else.
+    #[error("the appName {0} is Linker's own; allowed: any other")]
+    ReservedName(AppName),
     /// The id is empty or too long.
     #[error("the appId has {0} bytes; allowed: 1 to {APP_ID_LEN_MAX}")]
     IdLength(usize),
@@ -217,6 +220,9 @@ impl ClientApps {
             match by_name.entry(app.app_name) {
                 Entry::Vacant(place) => drop(place.insert(index)),
                 Entry::Occupied(_) => report(AppFault::RepeatedName(app.app_name)),
+            }
+            if app.app_name == AppName::UPSTREAM {
+                report(AppFault::ReservedName(app.app_name));
             }
             if app.app_id.is_empty() || app.app_id.len() > APP_ID_LEN_MAX {
                 report(AppFault::IdLength(app.app_id.len()));

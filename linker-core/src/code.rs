@@ -46,6 +46,7 @@ error_codes! {
     TooManyRecipients "TOO_MANY_RECIPIENTS",
     Unavailable "UNAVAILABLE",
     InboxFull "INBOX_FULL",
+    Refused "REFUSED",
     UnknownApp "UNKNOWN_APP",
     WrongApp "WRONG_APP",
     WrongDomain "WRONG_DOMAIN",

@@ -31,6 +31,9 @@ pub enum IdError {
     Name,
 }
 
+/// The app name, and the domain name, of what clients send to the application.
+const UPSTREAM: &str = "_linker_upstream";
+
 /// Short name of a client app: the prefix of its users' ids. Kept inline, so that ids are copied without allocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppName {
@@ -39,6 +42,24 @@ pub struct AppName {
 }
 
 impl AppName {
+    /// Stands for the application behind a domain where a recipient has to be named ([`crate::upstream`]). Well formed, so that it is kept and sent as any
+    /// other; no client app may have it.
+    pub const UPSTREAM: Self = Self::of_ascii(UPSTREAM);
+
+    /// `text` is a name.
+    const fn of_ascii(text: &str) -> Self {
+        let (text, mut bytes) = (text.as_bytes(), [0; APP_NAME_LEN_MAX]);
+        let mut at = 0;
+        while at < text.len() {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        Self {
+            bytes,
+            len: text.len() as u8,
+        }
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         // Only ASCII gets in, so the fallback is never taken.
@@ -108,6 +129,19 @@ impl UserId {
     /// The app this user belongs to.
     pub fn app(&self) -> &AppName {
         &self.app
+    }
+
+    /// Whom a message of this user to the application is for: one recipient for each sender, so that a sender's messages keep their order.
+    pub fn upstream(&self) -> Self {
+        Self {
+            app: AppName::UPSTREAM,
+            number: self.number,
+        }
+    }
+
+    /// Whether it stands for the application, and is no user.
+    pub fn is_upstream(&self) -> bool {
+        self.app == AppName::UPSTREAM
     }
 
     /// The number, by which the user's home domain is found.
@@ -346,6 +380,19 @@ macro_rules! serde_as_text {
             }
         }
     )*};
+}
+
+impl DomainName {
+    /// Stands for the application behind a domain where the domain has to be named that a message is to be handed over to ([`crate::upstream`]). Well formed, so that
+    /// it is kept as any other; no domain may have it.
+    pub fn upstream() -> Self {
+        Self(UPSTREAM.into())
+    }
+
+    /// Whether it stands for the application, and is no domain.
+    pub fn is_upstream(&self) -> bool {
+        self.as_str() == UPSTREAM
+    }
 }
 
 serde_as_text!(AppName, UserId, MessageId, NodeName, NodeInstance, DomainName);

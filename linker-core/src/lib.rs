@@ -24,4 +24,5 @@ pub mod port;
 pub mod session;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod upstream;
 pub mod url;

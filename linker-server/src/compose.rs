@@ -7,18 +7,23 @@ use std::sync::Arc;
 use linker_actors::adapter::auth::for_method;
 use linker_actors::adapter::postgres::PostgresOptions;
 use linker_actors::adapter::rabbitmq::{
-    IngressOptions, LinkOptions, RabbitBus, RabbitIngress, RabbitLinks, RabbitOptions,
+    IngressOptions, LinkOptions, RabbitBus, RabbitIngress, RabbitLinks, RabbitOptions, RabbitUpstream,
+    RabbitUpstreamOptions,
 };
 use linker_actors::adapter::redis::RedisOptions;
 use linker_actors::adapter::sqlite::OpenOptions;
+use linker_actors::adapter::webhook::WebhookSink;
 use linker_actors::core::app::ClientApps;
 use linker_actors::core::directory::Directory;
 use linker_actors::core::id::{AppName, NodeInstance};
-use linker_actors::core::port::{Authenticator, BusError};
+use linker_actors::core::port::{Authenticator, BusError, UpstreamSink};
 use linker_actors::core::session::SessionConfig;
 use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
-use crate::config::{BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, Wrong};
+use crate::config::{
+    BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, UpstreamConfig,
+    UpstreamTarget, Wrong,
+};
 use crate::meta;
 
 /// Where the store is.
@@ -123,10 +128,40 @@ pub(crate) fn builder(
         let ingress = RabbitIngress::open_url(url.expose(), IngressOptions::new(domain.clone(), node));
         builder = builder.ingress(Arc::new(ingress.map_err(refused)?));
     }
+    if let Some(sink) = upstream_sink(config)? {
+        let events = config.upstream.events.iter().copied();
+        builder = builder.upstream(sink).upstream_events(events);
+    }
     let urls = config.links.urls.iter();
     let urls = urls.map(|(domain, url)| (domain.clone(), url.expose().to_owned()));
     let maker = RabbitLinks::new(LinkOptions::new(config.node.name.clone()));
     Ok(builder.links(Arc::new(maker), urls.collect()))
+}
+
+/// Where what clients send to the application is handed over.
+pub(crate) fn upstream_sink(config: &Config) -> Result<Option<Arc<dyn UpstreamSink>>, Mistakes> {
+    let UpstreamConfig { target, timeout, .. } = &config.upstream;
+    let refused = |error: String, allowed: &str| {
+        Mistakes::one(Place::Default, "upstream.url", Wrong::new(error, allowed))
+    };
+    let sink: Arc<dyn UpstreamSink> = match target {
+        None => return Ok(None),
+        Some(UpstreamTarget::Rabbit(url)) => {
+            let options = RabbitUpstreamOptions {
+                confirm_timeout: *timeout,
+                ..RabbitUpstreamOptions::new(config.node.domain.clone(), config.node.name.clone())
+            };
+            let sink = RabbitUpstream::open_url(url.expose(), options)
+                .map_err(|error| refused(error.to_string(), "amqp://USER:PASSWORD@HOST:PORT/VHOST"))?;
+            Arc::new(sink)
+        }
+        Some(UpstreamTarget::Webhook { url, secret }) => {
+            let sink = WebhookSink::new(url.expose(), secret.expose().as_bytes(), *timeout)
+                .map_err(|error| refused(error.to_string(), "http://HOST/PATH or https://HOST/PATH"))?;
+            Arc::new(sink)
+        }
+    };
+    Ok(Some(sink))
 }
 
 fn node_config(config: &Config) -> NodeConfig {
@@ -149,6 +184,7 @@ fn node_config(config: &Config) -> NodeConfig {
             heartbeat_interval: heartbeat.interval,
             heartbeat_timeout: heartbeat.timeout,
             confirmation_enabled: reliable.confirmation_enabled,
+            ..SessionConfig::default()
         },
         sessions_per_user: limits.sessions_per_user as usize,
         max_frame_bytes: bytes(limits.max_frame_bytes),

@@ -59,6 +59,7 @@ fn check(file: &Path) -> Result<Vec<String>, Mistakes> {
         None => &meta::own_apps(&config)?,
     };
     compose::authenticators(&config, apps)?;
+    compose::upstream_sink(&config)?;
     Ok(warnings)
 }
 

@@ -1,7 +1,7 @@
 //! Adapters: how the ports of linker-core are kept, one folder a backend. None of them knows an actor.
 
 pub mod auth;
-#[cfg(any(feature = "auth", feature = "meta"))]
+#[cfg(any(feature = "auth", feature = "meta", feature = "webhook"))]
 pub(crate) mod http;
 #[cfg(feature = "postgres")]
 pub(crate) mod late;
@@ -16,3 +16,5 @@ pub mod redis;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "webhook")]
+pub mod webhook;

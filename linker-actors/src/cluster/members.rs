@@ -172,6 +172,7 @@ impl Members {
                 cluster.whereabouts.forget_all();
                 self.inherits = true;
                 self.node.links.member_gone();
+                self.node.upstream.member_gone();
                 for (_, router) in self.node.routers.all() {
                     let _ = router.send(RouterMail::PeerGone(Arc::clone(&peer))).await;
                 }

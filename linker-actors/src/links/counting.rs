@@ -1,8 +1,10 @@
-//! What waits for other domains in the store: counted now and then, for people and for metrics.
+//! What waits for other domains, and for the application, in the store: counted now and then, for people and for metrics.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use linker_core::id::DomainName;
 use linker_core::port::Store;
 use tokio::time::Instant;
 
@@ -18,11 +20,12 @@ const COUNT_SHARE: u32 = 20;
 pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
     loop {
         let began = Instant::now();
-        if node.directory().topology().domains().len() > 1
-            && let Ok(backlog) = store.backlog(Vec::new()).await
-        {
-            *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) =
-                backlog.into_iter().collect();
+        let has_ways = node.directory().topology().domains().len() > 1 || node.upstream.is_configured();
+        if has_ways && let Ok(backlog) = store.backlog(Vec::new()).await {
+            let mut backlog: HashMap<DomainName, u64> = backlog.into_iter().collect();
+            let for_application = backlog.remove(&node.upstream.home).unwrap_or_default();
+            node.upstream.set_backlog(for_application);
+            *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
         }
         show(&node);
         let pause = COUNT_EVERY.max(began.elapsed() * COUNT_SHARE);
@@ -51,7 +54,10 @@ pub(super) async fn take_over(node: Arc<Node>, store: Arc<dyn Store>) {
     loop {
         match store.backlog(living(&node)).await {
             Ok(left) => {
-                let left = left.into_iter().filter(|(_, rows)| *rows > 0);
+                // What is for the application has a way of its own.
+                let left = left
+                    .into_iter()
+                    .filter(|(home, rows)| *rows > 0 && !home.is_upstream());
                 left.for_each(|(home, _)| node.links.shut(&home));
                 return;
             }

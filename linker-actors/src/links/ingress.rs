@@ -197,6 +197,7 @@ impl Reader {
             let error = format!("of {}: the content of a message is no JSON", batch.sender);
             self.undecodable.set_aside(&self.node, &error);
         }
+        batch.frames.retain(|frame| !is_for_the_application(frame));
         match arrival.way {
             LinkWay::Reliable(_) => {
                 let messages = batch
@@ -342,6 +343,18 @@ impl Reader {
             let _ = router.send(RouterMail::Arrivals(submissions)).await;
         }
     }
+}
+
+/// What users of this domain tell its application is no other domain's to say.
+fn is_for_the_application(frame: &BusFrame) -> bool {
+    let BusFrame::Deliver { envelope, .. } = frame else {
+        return false;
+    };
+    let is_for_it = envelope.kind.is_upstream() || envelope.to.is_upstream();
+    if is_for_it {
+        tracing::warn!(message.id = %envelope.id, user.id = %envelope.from, "another domain has sent what only users of this one may send; it is left out");
+    }
+    is_for_it
 }
 
 fn sequencer(now: Now) -> Sequencer<Item> {

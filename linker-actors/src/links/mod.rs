@@ -8,13 +8,13 @@ mod ingress;
 mod neighbour;
 mod outbox;
 mod pace;
-mod pump;
+pub(crate) mod pump;
 mod receipts;
 mod refusal;
 mod rehome;
 mod start;
 mod states;
-mod way;
+pub(crate) mod way;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,7 +25,7 @@ use linker_core::custody::{Forwarding, Ticket};
 use linker_core::directory::Directory;
 use linker_core::envelope::Envelope;
 use linker_core::id::{DomainName, MessageId, NodeInstance, SessionId};
-use linker_core::link::{GateMode, PairTails};
+use linker_core::link::PairTails;
 use linker_core::network::LinkDirection;
 use linker_core::port::{LINK_SLOTS, LinkMaker, slot_of};
 
@@ -35,7 +35,7 @@ pub(crate) use start::{start, stop};
 
 use self::receipts::Receipts;
 use self::states::Inputs;
-use self::way::Way;
+use self::way::{Hop, Way};
 
 /// How this node reaches other domains, and they it.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(crate) struct LinkSettings {
 /// What a node knows of the ways to other domains.
 pub(crate) struct Links {
     settings: LinkSettings,
-    ways: RwLock<HashMap<DomainName, Arc<Way>>>,
+    ways: RwLock<HashMap<DomainName, Arc<Way<Neighbour>>>>,
     neighbours: RwLock<HashMap<DomainName, Arc<Neighbour>>>,
     next_number: AtomicU32,
     /// The last messages that left, by slot.
@@ -111,7 +111,7 @@ impl Links {
         }
     }
 
-    fn way(&self, home: &DomainName) -> Arc<Way> {
+    fn way(&self, home: &DomainName) -> Arc<Way<Neighbour>> {
         let known = self.ways.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(way) = known.get(home) {
             return Arc::clone(way);
@@ -123,7 +123,7 @@ impl Links {
         Arc::clone(way)
     }
 
-    fn ways(&self) -> Vec<Arc<Way>> {
+    fn ways(&self) -> Vec<Arc<Way<Neighbour>>> {
         let ways = self.ways.read().unwrap_or_else(PoisonError::into_inner);
         ways.values().cloned().collect()
     }
@@ -159,23 +159,13 @@ impl Links {
         first: bool,
         epoch_of: impl FnOnce(&Neighbour) -> u64,
     ) -> Forwarding {
-        let way = self.way(home);
-        match way.gate.mode() {
-            GateMode::Shut if !first => return Forwarding::Shut,
-            GateMode::Parking if !first => return Forwarding::Parked,
-            GateMode::Open | GateMode::Shut | GateMode::Parking => {}
-        }
-        let hop = way.hop();
-        match hop {
-            Some(hop) if hop.offer(envelope, ticket, epoch_of(&hop)) => {
+        self.way(home).hand_over(first, |hop| {
+            let taken = hop.offer(envelope, ticket, epoch_of(hop));
+            if taken {
                 tracing::debug!(message.id = %envelope.id, hop.domain = %hop.name, stored = first, "handed to a link");
-                Forwarding::Sent(hop.id)
             }
-            _ => {
-                way.shut();
-                Forwarding::Shut
-            }
-        }
+            taken
+        })
     }
 
     /// Hands a FAST message to the link on the way to `home`.

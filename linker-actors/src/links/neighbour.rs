@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::outbox::{BATCH_BYTES, Batch, Outbox};
 use super::pace::Pace;
+use super::way::Hop;
 use crate::node::Node;
 use crate::router::RouterMail;
 
@@ -119,10 +120,6 @@ impl Neighbour {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_up(&self) -> bool {
-        self.up.load(Ordering::Acquire)
-    }
-
     /// Whether what it had is just being given back: nothing may take another way before.
     pub(super) fn is_losing(&self) -> bool {
         self.losing.load(Ordering::Acquire)
@@ -134,16 +131,6 @@ impl Neighbour {
 
     pub(crate) fn health(&self) -> LinkHealth {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// RELIABLE bytes that wait here or are not confirmed.
-    pub(super) fn load(&self) -> usize {
-        self.outbox().waiting_bytes() + self.unconfirmed.load(Ordering::Relaxed)
-    }
-
-    /// Until something was confirmed, or the link has changed.
-    pub(super) async fn room(&self) {
-        self.room.notified().await;
     }
 
     /// Takes a RELIABLE message. False where it cannot be taken now; also where `epoch` is over: what was handed over in it has to be looked after first.
@@ -411,6 +398,24 @@ impl Neighbour {
             }
         }
         None
+    }
+}
+
+impl Hop for Neighbour {
+    fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn is_up(&self) -> bool {
+        self.up.load(Ordering::Acquire)
+    }
+
+    fn load(&self) -> usize {
+        self.outbox().waiting_bytes() + self.unconfirmed.load(Ordering::Relaxed)
+    }
+
+    async fn room(&self) {
+        self.room.notified().await;
     }
 }
 

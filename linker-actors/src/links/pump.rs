@@ -1,4 +1,4 @@
-//! Hands over what waits in the store for one domain, oldest first, until nothing is left and the way is open.
+//! Hands over what waits in the store for one domain, or for the application, oldest first, until nothing is left and the way is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,7 @@ use linker_core::link::{DrainStep, Draining, GateMode};
 use linker_core::port::{Store, TakeOver};
 use tokio::sync::oneshot;
 
-use super::neighbour::Neighbour;
-use super::way::Way;
+use super::way::{Hop, Way};
 use super::{as_owner, others};
 use crate::node::Node;
 use crate::router::RouterMail;
@@ -26,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Looks after one way for as long as the node runs.
-pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way>) {
+pub(crate) async fn run<H: Hop>(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way<H>>) {
     let pump = Pump { node, store, way };
     loop {
         if pump.way.gate.mode() != GateMode::Open && pump.hop().is_some() {
@@ -39,14 +38,14 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way>) {
     }
 }
 
-struct Pump {
+struct Pump<H> {
     node: Arc<Node>,
     store: Arc<dyn Store>,
-    way: Arc<Way>,
+    way: Arc<Way<H>>,
 }
 
-impl Pump {
-    fn hop(&self) -> Option<Arc<Neighbour>> {
+impl<H: Hop> Pump<H> {
+    fn hop(&self) -> Option<Arc<H>> {
         self.way.hop().filter(|hop| hop.is_up())
     }
 
@@ -100,7 +99,7 @@ impl Pump {
     }
 
     /// Waits for the neighbour to confirm some of what it has. False when there is still too much after a while.
-    async fn has_room(&self, hop: &Neighbour) -> bool {
+    async fn has_room(&self, hop: &H) -> bool {
         if hop.load() <= LOAD_MAX {
             return true;
         }

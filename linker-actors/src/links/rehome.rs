@@ -134,6 +134,10 @@ async fn take_over(node: &Arc<Node>, store: &Arc<dyn Store>) -> Result<(), Store
 
 /// Where the user is at home; nothing where nobody knows: then what waits stays where it is.
 fn home(directory: &Directory, user: &UserId) -> Option<(UserId, Option<DomainName>)> {
+    if user.is_upstream() {
+        // Nobody who could move.
+        return None;
+    }
     let home = directory.home_of(user)?;
     let away = (home != directory.own_domain()).then(|| home.clone());
     Some((*user, away))

@@ -12,6 +12,7 @@ use linker_core::port::{NodeRecord, NodeState, Store};
 use tokio::sync::Notify;
 
 use super::neighbour::Neighbour;
+use super::way::Hop;
 use super::{counting, pump};
 use crate::node::Node;
 

@@ -4,26 +4,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use linker_core::id::DomainName;
-use linker_core::link::Gate;
+use linker_core::custody::Forwarding;
+use linker_core::id::{DomainName, SessionId};
+use linker_core::link::{Gate, GateMode};
 use tokio::sync::Notify;
 
-use super::neighbour::Neighbour;
+/// Who takes what goes along a way.
+pub(crate) trait Hop: Send + Sync + 'static {
+    /// Stands for it where a message's holders are listed.
+    fn id(&self) -> SessionId;
 
-/// The way to one other domain, for all routers of the node.
-pub(crate) struct Way {
+    fn is_up(&self) -> bool;
+
+    /// RELIABLE bytes that it has and has not confirmed.
+    fn load(&self) -> usize;
+
+    /// Until something was confirmed, or it went away.
+    fn room(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The way to one other domain, or to the application, for all routers of the node.
+pub(crate) struct Way<H> {
     pub(super) home: DomainName,
-    pub(super) gate: Gate,
+    pub(crate) gate: Gate,
     /// The neighbour to hand over to, while there is one whose link is up.
-    hop: ArcSwapOption<Neighbour>,
+    hop: ArcSwapOption<H>,
     /// Grows when another neighbour is next: what the former one had may come back to the store.
     turns: AtomicU64,
     /// For whoever hands over what is stored.
     changed: Notify,
 }
 
-impl Way {
-    pub(super) fn new(home: DomainName) -> Arc<Self> {
+impl<H: Hop> Way<H> {
+    pub(crate) fn new(home: DomainName) -> Arc<Self> {
         Arc::new(Self {
             home,
             gate: Gate::default(),
@@ -33,19 +46,35 @@ impl Way {
         })
     }
 
-    pub(super) fn hop(&self) -> Option<Arc<Neighbour>> {
+    pub(crate) fn hop(&self) -> Option<Arc<H>> {
         self.hop.load_full()
     }
 
-    pub(super) fn turns(&self) -> u64 {
+    /// What becomes of a RELIABLE message that wants to go along. `first`: it has waited in the store, and nothing is ahead of it. `offer`: whether the next hop takes it.
+    pub(crate) fn hand_over(&self, first: bool, offer: impl FnOnce(&H) -> bool) -> Forwarding {
+        match self.gate.mode() {
+            GateMode::Shut if !first => return Forwarding::Shut,
+            GateMode::Parking if !first => return Forwarding::Parked,
+            GateMode::Open | GateMode::Shut | GateMode::Parking => {}
+        }
+        match self.hop() {
+            Some(hop) if offer(&hop) => Forwarding::Sent(hop.id()),
+            _ => {
+                self.shut();
+                Forwarding::Shut
+            }
+        }
+    }
+
+    pub(crate) fn turns(&self) -> u64 {
         self.turns.load(Ordering::Acquire)
     }
 
     /// Without one the way is shut.
-    pub(super) fn set_hop(&self, hop: Option<Arc<Neighbour>>) {
-        let id = hop.as_ref().map(|hop| hop.id);
+    pub(crate) fn set_hop(&self, hop: Option<Arc<H>>) {
+        let id = hop.as_ref().map(|hop| hop.id());
         let former = self.hop.swap(hop);
-        if former.as_ref().map(|hop| hop.id) == id {
+        if former.as_ref().map(|hop| hop.id()) == id {
             return;
         }
         self.turns.fetch_add(1, Ordering::AcqRel);
@@ -56,27 +85,27 @@ impl Way {
     }
 
     /// The link of this neighbour is down.
-    pub(super) fn lose(&self, neighbour: &Arc<Neighbour>) {
-        let is_it = |hop: &Arc<Neighbour>| Arc::ptr_eq(hop, neighbour);
+    pub(super) fn lose(&self, neighbour: &Arc<H>) {
+        let is_it = |hop: &Arc<H>| Arc::ptr_eq(hop, neighbour);
         if self.hop.load().as_ref().is_some_and(is_it) {
             self.set_hop(None);
         }
     }
 
     /// What was diverted is stored.
-    pub(super) fn stored(&self) {
+    pub(crate) fn stored(&self) {
         self.gate.stored();
         self.changed.notify_one();
     }
 
     /// From now on messages are stored.
-    pub(super) fn shut(&self) {
+    pub(crate) fn shut(&self) {
         if self.gate.shut() {
             self.changed.notify_one();
         }
     }
 
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 }

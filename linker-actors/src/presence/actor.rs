@@ -12,13 +12,14 @@ use linker_core::custody::{Origin, Submission};
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{SessionId, UserId};
 use linker_core::port::{CountRequest, Presence, PresenceError, Registered, SessionRef, Store};
+use linker_core::upstream::UpstreamEvent;
 
 use super::batch::Batch;
 use super::messages::{Coming, Going, PresenceAnswer, PresenceMail, PresenceOp};
 use crate::cluster::{Cluster, rescue};
 use crate::handle::Event;
 use crate::node::Node;
-use crate::router::RouterMail;
+use crate::router::{RouterMail, Target};
 use crate::runtime::guard;
 use crate::runtime::ids::IdSource;
 use crate::runtime::outlet::Outlet;
@@ -144,8 +145,7 @@ impl PresenceActor {
 
     fn on_gone(&mut self, users: Vec<UserId>) {
         for user in users {
-            self.tell_master(user, Kind::UserDisconnected);
-            self.node.publish(Event::UserDisconnected(user));
+            self.tell(user, UpstreamEvent::Disconnected);
         }
     }
 
@@ -158,8 +158,7 @@ impl PresenceActor {
         for (index, (entry, registered)) in entries.into_iter().zip(registered).enumerate() {
             self.evicted.extend(registered.evicted);
             if registered.first {
-                self.tell_master(entry.user, Kind::UserConnected);
-                self.node.publish(Event::UserConnected(entry.user));
+                self.tell(entry.user, UpstreamEvent::Connected);
             }
             let missing = counts.as_ref().and_then(|counts| counts.get(index).copied());
             self.unposted.push((entry, Ok(missing)));
@@ -229,9 +228,28 @@ impl PresenceActor {
     fn on_farewells(&mut self, entries: Vec<Arc<SessionEntry>>, last: Vec<bool>) {
         for (entry, last) in entries.into_iter().zip(last) {
             if last {
-                self.tell_master(entry.user, Kind::UserDisconnected);
-                self.node.publish(Event::UserDisconnected(entry.user));
+                self.tell(entry.user, UpstreamEvent::Disconnected);
             }
+        }
+    }
+
+    /// Whoever wants to know of a user's first session and of the last: master, host and application.
+    fn tell(&mut self, user: UserId, event: UpstreamEvent) {
+        let (kind, host) = match event {
+            UpstreamEvent::Connected => (Kind::UserConnected, Event::UserConnected(user)),
+            _ => (Kind::UserDisconnected, Event::UserDisconnected(user)),
+        };
+        self.tell_master(user, kind);
+        self.node.publish(host);
+        let now = self.node.clock.now();
+        let ids = &mut self.ids;
+        let mut new_id = || ids.next(now.unix_ms);
+        if let Some(submission) = self
+            .node
+            .upstream
+            .of_user(&self.node, event, &user, &mut new_id, now)
+        {
+            self.submit(submission);
         }
     }
 
@@ -262,6 +280,10 @@ impl PresenceActor {
             origin: Origin::Node,
             accepted: false,
         };
+        self.submit(submission);
+    }
+
+    fn submit(&mut self, submission: Submission<Target>) {
         if self.events.is_none() {
             self.events = self
                 .node
@@ -310,8 +332,7 @@ impl PresenceActor {
                 }
                 self.on_gone(reconciled.gone);
                 for user in reconciled.back {
-                    self.tell_master(user, Kind::UserConnected);
-                    self.node.publish(Event::UserConnected(user));
+                    self.tell(user, UpstreamEvent::Connected);
                 }
             }
             PresenceAnswer::Reconciled(Err(error)) => {

@@ -114,6 +114,12 @@ impl Handler<RouterMail> for RouterActor {
             RouterMail::LinkLost(neighbour) => {
                 worker.with_router(|router, new_id, now| router.link_lost(&neighbour, new_id, now))
             }
+            RouterMail::UpstreamLost(outlet) => {
+                worker.with_router(|router, new_id, now| router.upstream_lost(&outlet, new_id, now))
+            }
+            RouterMail::UpstreamRefused(refused) => {
+                worker.with_router(|router, new_id, now| router.upstream_refused(refused, new_id, now))
+            }
             RouterMail::WayChanged(home) => {
                 worker.with_router(|router, new_id, now| router.way_changed(&home, new_id, now))
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Message;
+use linker_core::code::FrameError;
 use linker_core::custody::{AdoptedForward, Submission, Surrendered, Ticket};
 use linker_core::envelope::Envelope;
 use linker_core::id::{DomainName, MessageId, SessionId, UserId};
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::cluster::{Located, Peer, PeerFrame};
 use crate::links::Neighbour;
 use crate::session::SessionEntry;
+use crate::upstream::UpstreamOutlet;
 
 /// A page of the store, on its way to a session.
 pub(crate) struct PageRead {
@@ -59,6 +61,10 @@ pub(crate) enum RouterMail {
     Forwarded(Vec<Ticket>),
     /// A link: it is lost, or takes no more for now; what it had is this router's again.
     LinkLost(Arc<Neighbour>),
+    /// The way to the application is shut; what it had and has not taken is this router's again.
+    UpstreamLost(Arc<UpstreamOutlet>),
+    /// The application does not want these.
+    UpstreamRefused(Vec<(Ticket, FrameError)>),
     /// A pump: the way to this domain is open.
     WayChanged(DomainName),
     /// A pump: rows that wait to be forwarded to this domain, in order; what came of it.

@@ -19,6 +19,7 @@ use linker_core::frame::ServerFrame;
 use linker_core::id::{DomainName, MessageId, SessionId, UserId};
 use linker_core::port::{InsertOutcome, Page, StoredRow};
 use linker_core::session::SessionPage;
+use linker_core::upstream::UpstreamEvent;
 
 use super::messages::{PageRead, RouterMail};
 use super::outlets::RouterOutlets;
@@ -30,6 +31,7 @@ use crate::presence::{PresenceMail, PresenceOp};
 use crate::runtime::outlet::Outlet;
 use crate::session::{SessionEntry, ToSession};
 use crate::store::{StoreMail, StoreOp, StoreRequest};
+use crate::upstream::UpstreamOutlet;
 
 type NewId<'a> = &'a mut dyn FnMut() -> MessageId;
 
@@ -51,6 +53,8 @@ pub(crate) struct Router {
     routers: RouterOutlets,
     to_store: Option<Outlet<StoreMail>>,
     to_presence: Option<Outlet<PresenceMail>>,
+    /// What the application is to be told of.
+    happened: Vec<(UpstreamEvent, Arc<Envelope>)>,
     /// Word for sessions whose mailbox was full.
     undelivered: VecDeque<(Arc<SessionEntry>, ToSession)>,
     paused: Vec<Arc<SessionEntry>>,
@@ -77,6 +81,7 @@ impl Router {
             routers: RouterOutlets::default(),
             to_store: None,
             to_presence: None,
+            happened: Vec::new(),
             undelivered: VecDeque::new(),
             paused: Vec::new(),
             was_away: false,
@@ -104,7 +109,7 @@ impl Router {
             &mut CustodyContext {
                 now,
                 sessions: &sessions,
-                new_id,
+                new_id: &mut *new_id,
                 effects: &mut effects,
             },
         );
@@ -112,6 +117,9 @@ impl Router {
             self.carry_out(effect);
         }
         self.effects = effects;
+        if !self.happened.is_empty() {
+            self.tell_what_happened(new_id, now);
+        }
     }
 
     fn carry_out(&mut self, effect: CustodyEffect<Target>) {
@@ -150,6 +158,7 @@ impl Router {
             } => {
                 self.node.metrics.message(feature, outcome, latency);
             }
+            CustodyEffect::Happened { message, event } => self.happened.push((event, message)),
             CustodyEffect::Settled {
                 origin,
                 accepted,
@@ -380,6 +389,39 @@ impl Router {
         self.custody(new_id, now, |custody, cx| custody.on_link_lost(neighbour.id, cx));
     }
 
+    /// What the application has not taken may be lost.
+    pub(crate) fn upstream_lost(&mut self, outlet: &UpstreamOutlet, new_id: NewId<'_>, now: Now) {
+        self.epochs.borrow_mut().insert(outlet.id, outlet.epoch());
+        self.custody(new_id, now, |custody, cx| custody.on_link_lost(outlet.id, cx));
+    }
+
+    /// The application does not want these.
+    pub(crate) fn upstream_refused(
+        &mut self,
+        refused: Vec<(Ticket, FrameError)>,
+        new_id: NewId<'_>,
+        now: Now,
+    ) {
+        self.custody(new_id, now, |custody, cx| {
+            for (ticket, error) in refused {
+                custody.on_upstream_refused(ticket, error, cx);
+            }
+        });
+    }
+
+    /// Tells the application what has become of messages. That becomes of messages for users only, so it ends.
+    fn tell_what_happened(&mut self, new_id: NewId<'_>, now: Now) {
+        for (event, message) in std::mem::take(&mut self.happened) {
+            let told = self
+                .node
+                .upstream
+                .of_message(&self.node, event, &message, &mut *new_id, now);
+            if let Some(submission) = told {
+                self.custody(&mut *new_id, now, |custody, cx| custody.submit(submission, cx));
+            }
+        }
+    }
+
     pub(crate) fn way_changed(&mut self, home: &DomainName, new_id: NewId<'_>, now: Now) {
         self.custody(new_id, now, |custody, cx| custody.on_way_changed(home, cx));
     }
@@ -456,7 +498,8 @@ fn word_for_sender(
     settlement: Settlement,
 ) -> Option<ToSession> {
     match settlement {
-        Settlement::Refused(error) if error.code == ErrorCode::InboxFull => None,
+        // A message of its own tells it.
+        Settlement::Refused(error) if matches!(error.code, ErrorCode::InboxFull | ErrorCode::Refused) => None,
         Settlement::Refused(error) => Some(ToSession::Refused(Box::new((error, reference)))),
         Settlement::Stored | Settlement::Forwarded if accepted => {
             Some(ToSession::Accepted(Box::new(ServerFrame::Accepted {

@@ -14,6 +14,7 @@ use crate::cluster::{Offered, Peer};
 use crate::links::Neighbour;
 use crate::node::Node;
 use crate::session::{SessionEntry, ToSession};
+use crate::upstream::UpstreamOutlet;
 
 /// A session of this node, or another node.
 #[derive(Debug, Clone)]
@@ -133,6 +134,9 @@ impl LocalSessions for Targets<'_> {
     }
 
     fn home(&self, user: &UserId) -> Option<DomainName> {
+        if user.is_upstream() {
+            return Some(self.node.upstream.home.clone());
+        }
         self.node.directory().home_away_of(user).cloned()
     }
 
@@ -141,6 +145,9 @@ impl LocalSessions for Targets<'_> {
     }
 
     fn next_link(&self, home: &DomainName) -> Option<SessionId> {
+        if home.is_upstream() {
+            return self.node.upstream.next_link();
+        }
         self.node.links.next_link(home)
     }
 
@@ -151,6 +158,13 @@ impl LocalSessions for Targets<'_> {
         ticket: Ticket,
         first: bool,
     ) -> Forwarding {
+        if home.is_upstream() {
+            let epoch_of = |outlet: &UpstreamOutlet| {
+                let mut epochs = self.epochs.borrow_mut();
+                *epochs.entry(outlet.id).or_insert_with(|| outlet.epoch())
+            };
+            return self.node.upstream.forward(envelope, ticket, first, epoch_of);
+        }
         // The first thing a router hands to a link is behind nothing.
         let epoch_of = |hop: &Neighbour| {
             let mut epochs = self.epochs.borrow_mut();
@@ -160,19 +174,31 @@ impl LocalSessions for Targets<'_> {
     }
 
     fn forward_fast(&self, home: &DomainName, envelope: &Arc<Envelope>) -> bool {
+        if home.is_upstream() {
+            return self.node.upstream.forward_fast(envelope);
+        }
         self.node.links.forward_fast(home, envelope)
     }
 
     fn divert_forward(&self, home: &DomainName, anyhow: bool) -> bool {
-        self.node.links.divert(home, anyhow)
+        match home.is_upstream() {
+            true => self.node.upstream.way.gate.divert(anyhow),
+            false => self.node.links.divert(home, anyhow),
+        }
     }
 
     fn forward_is_stored(&self, home: &DomainName) {
-        self.node.links.stored(home);
+        match home.is_upstream() {
+            true => self.node.upstream.way.stored(),
+            false => self.node.links.stored(home),
+        }
     }
 
     fn shut_way(&self, home: &DomainName) {
-        self.node.links.shut(home);
+        match home.is_upstream() {
+            true => self.node.upstream.way.shut(),
+            false => self.node.links.shut(home),
+        }
     }
 
     fn stray(&self, user: &UserId) {

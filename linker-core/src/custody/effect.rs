@@ -8,6 +8,7 @@ use crate::code::FrameError;
 use crate::envelope::{Envelope, Feature};
 use crate::id::{DomainName, MessageId, UserId};
 use crate::port::WaitReason;
+use crate::upstream::UpstreamEvent;
 
 /// Who handed a message in, to be told what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +157,13 @@ pub enum CustodyEffect<S> {
         cost: usize,
         /// The news.
         settlement: Settlement,
+    },
+    /// Tell the application what became of a user's message to a user ([`super::Reports`]).
+    Happened {
+        /// The message.
+        message: Arc<Envelope>,
+        /// [`UpstreamEvent::Delivered`] or [`UpstreamEvent::Stored`].
+        event: UpstreamEvent,
     },
     /// Count it.
     Outcome {

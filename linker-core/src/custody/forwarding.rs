@@ -334,6 +334,10 @@ pub(super) fn note_predecessor<L: LocalSessions>(
     envelope: &mut Envelope,
     cx: &CustodyContext<'_, L>,
 ) -> bool {
+    if envelope.kind.is_upstream() {
+        // It leaves for no other domain.
+        return false;
+    }
     let is_away = cx.sessions.home(&envelope.to).is_some();
     if is_away && envelope.trail.is_none() && envelope.kind.counts() {
         let after = cx.sessions.predecessor(envelope);

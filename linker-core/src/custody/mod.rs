@@ -24,6 +24,7 @@ mod shared;
 mod storing;
 mod stripping;
 mod surrender;
+mod upstream;
 mod words;
 
 pub use adoption::Adopted;
@@ -36,5 +37,5 @@ pub use lag::Lag;
 pub use proven_lately::ProvenLately;
 pub use router::{Custody, CustodyContext, Submission};
 pub use sessions::{Elsewhere, Forwarding, LocalSessions, NodeOffer, Offer};
-pub use shared::{CustodyConfig, CustodyShared};
+pub use shared::{CustodyConfig, CustodyShared, Reports};
 pub use surrender::Surrendered;

@@ -9,8 +9,10 @@ use super::pending::Row;
 use super::router::{Custody, CustodyContext, count, settle};
 use super::sessions::LocalSessions;
 use super::storing::tell_diverted;
+use super::upstream::report;
 use crate::envelope::{Envelope, Feature, Kind};
 use crate::id::{MessageId, SessionId};
+use crate::upstream::UpstreamEvent;
 
 impl<S: Clone> Custody<S> {
     /// A session has proven it.
@@ -37,6 +39,9 @@ impl<S: Clone> Custody<S> {
         if envelope.kind.counts() {
             let latency = cx.now.elapsed.saturating_sub(pending.taken_at);
             count(cx, envelope.feature, Outcome::Delivered, Some(latency));
+            if self.shared.reports.delivered {
+                report(UpstreamEvent::Delivered, &envelope, cx);
+            }
         }
         if let Some(key) = pending.key.or_else(|| self.shared.dedupe.key(&envelope)) {
             if self.shared.config.several_nodes {

@@ -26,6 +26,15 @@ pub struct CustodyConfig {
     pub several_nodes: bool,
 }
 
+/// Of which messages [`super::CustodyEffect::Happened`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// Those whose delivery was proven.
+    pub delivered: bool,
+    /// Those that were stored.
+    pub stored: bool,
+}
+
 /// What the routers of a node share.
 #[derive(Debug)]
 pub struct CustodyShared {
@@ -45,6 +54,8 @@ pub struct CustodyShared {
     pub has_faults: AtomicBool,
     /// What guests of this node have proven lately.
     pub proven_lately: Mutex<ProvenLately>,
+    /// What the application is told of messages.
+    pub reports: Reports,
     /// How far the node's threads are behind. Proofs that lie unread for that are waited for, some turns long and up to ten commit windows.
     pub lag: Lag,
 }
@@ -61,8 +72,16 @@ impl CustodyShared {
             store_away: AtomicBool::new(false),
             has_faults: AtomicBool::new(false),
             proven_lately: Mutex::default(),
+            reports: Reports::default(),
             lag: Lag::default(),
         }
+    }
+
+    /// The same, with the application told of these.
+    #[must_use]
+    pub fn reporting(mut self, reports: Reports) -> Self {
+        self.reports = reports;
+        self
     }
 
     /// What guests have proven lately, locked.

@@ -11,11 +11,13 @@ use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
 use super::pending::{Diverted, Pending, Row};
 use super::router::{Custody, CustodyContext, Submission, count, settle};
 use super::sessions::{Elsewhere, LocalSessions};
+use super::upstream::report;
 use crate::code::{ErrorCode, FrameError};
 use crate::envelope::{Envelope, Feature, Kind};
 use crate::frame::error_content;
-use crate::id::{SessionId, UserId};
+use crate::id::{MessageId, SessionId, UserId};
 use crate::port::{InsertOutcome, WaitReason};
+use crate::upstream::UpstreamEvent;
 
 impl<S: Clone> Custody<S> {
     /// Hands a message to the store, behind those to the same recipient that were taken before it: a replay keeps their order.
@@ -111,6 +113,9 @@ impl<S: Clone> Custody<S> {
                 }
                 if pending.envelope.kind.counts() && !pending.settled {
                     count(cx, Feature::Reliable, Outcome::Stored, None);
+                    if self.shared.reports.stored {
+                        report(UpstreamEvent::Stored, &pending.envelope, cx);
+                    }
                 }
                 if let Some(key) = pending.key {
                     self.shared
@@ -206,26 +211,18 @@ impl<S: Clone> Custody<S> {
             self.shared.dedupe.forget(key, pending.envelope.id);
         }
         count(cx, Feature::Reliable, Outcome::Refused, None);
+        let whose = match pending.envelope.kind.is_upstream() {
+            true => "the application".to_owned(),
+            false => pending.envelope.to.to_string(),
+        };
         let error = FrameError::new(
             ErrorCode::InboxFull,
-            format!("too many messages wait for {}", pending.envelope.to),
+            format!("too many messages wait for {whose}"),
         );
         let by_call = matches!(pending.origin, Origin::Call(_));
         // The receipt for what came from another domain is owed until the refusal is safe.
         let origin = pending.take_owed_receipt();
-        let refused = &pending.envelope;
-        let refusal = Envelope {
-            id: (cx.new_id)(),
-            kind: Kind::Refusal,
-            feature: Feature::Reliable,
-            from: refused.to,
-            to: refused.from,
-            reference: refused.reference.clone(),
-            confirm: false,
-            timestamp_ms: cx.now.unix_ms,
-            content: error_content(&error),
-            trail: None,
-        };
+        let refusal = refusal_of(&pending.envelope, &error, (cx.new_id)(), cx.now.unix_ms);
         let id = pending.envelope.id;
         settle(&mut pending, Settlement::Refused(error), id, cx);
         if !by_call {
@@ -238,6 +235,22 @@ impl<S: Clone> Custody<S> {
                 cx,
             );
         }
+    }
+}
+
+/// What the sender of a message is told that was taken and is refused after all.
+pub(super) fn refusal_of(refused: &Envelope, error: &FrameError, id: MessageId, now_ms: u64) -> Envelope {
+    Envelope {
+        id,
+        kind: Kind::Refusal,
+        feature: Feature::Reliable,
+        from: refused.to,
+        to: refused.from,
+        reference: refused.reference.clone(),
+        confirm: false,
+        timestamp_ms: now_ms,
+        content: error_content(error),
+        trail: None,
     }
 }
 

@@ -53,6 +53,8 @@ impl Kind {
             Self::UserConnected => 5,
             Self::UserDisconnected => 6,
             Self::Refusal => 7,
+            Self::Upstream => 8,
+            Self::UpstreamEvent => 9,
         }
     }
 
@@ -66,6 +68,8 @@ impl Kind {
             5 => Self::UserConnected,
             6 => Self::UserDisconnected,
             7 => Self::Refusal,
+            8 => Self::Upstream,
+            9 => Self::UpstreamEvent,
             other => return Err(EnvelopeDecodeError::Kind(other)),
         })
     }

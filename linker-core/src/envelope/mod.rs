@@ -46,12 +46,21 @@ pub enum Kind {
     UserDisconnected,
     /// `ERROR` sent RELIABLE: a message of `to` was refused after it had been taken; `content` is the frame's `data`.
     Refusal,
+    /// `UPSTREAM`: a user's message to the application ([`crate::upstream`]).
+    Upstream,
+    /// What the application is told of a user or a message; `from` is the user, or the message's author.
+    UpstreamEvent,
 }
 
 impl Kind {
     /// Whether it counts towards the recipient's inbox limit and may be refused for it.
     pub fn counts(self) -> bool {
-        matches!(self, Self::Message | Self::GroupMessage)
+        matches!(self, Self::Message | Self::GroupMessage | Self::Upstream)
+    }
+
+    /// Whether it is for the application, and for no user.
+    pub fn is_upstream(self) -> bool {
+        matches!(self, Self::Upstream | Self::UpstreamEvent)
     }
 
     /// Whether it is an event of which only the newest of one user waits.
@@ -99,7 +108,7 @@ impl Envelope {
     /// `None` for what is never taken for a repetition.
     pub fn dedupe_reference(&self) -> Option<&str> {
         match (self.kind, self.feature) {
-            (Kind::Message, Feature::Reliable) => self.reference.as_deref(),
+            (Kind::Message | Kind::Upstream, Feature::Reliable) => self.reference.as_deref(),
             _ => None,
         }
     }
@@ -108,7 +117,9 @@ impl Envelope {
     /// another domain hands over has to be looked at, since content that ends the frame it is put into would speak in the server's name.
     pub fn has_sound_content(&self) -> bool {
         match self.kind {
-            Kind::Message | Kind::GroupMessage => serde_json::from_slice::<&RawValue>(&self.content).is_ok(),
+            Kind::Message | Kind::GroupMessage | Kind::Upstream | Kind::UpstreamEvent => {
+                serde_json::from_slice::<&RawValue>(&self.content).is_ok()
+            }
             Kind::Refusal => std::str::from_utf8(&self.content).is_ok_and(is_error),
             // Theirs is not shown to anybody.
             Kind::Confirmation | Kind::Read | Kind::UserConnected | Kind::UserDisconnected => true,

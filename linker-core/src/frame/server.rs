@@ -222,6 +222,12 @@ fn encode_envelope(envelope: &Envelope, out: &mut BytesMut) {
             out.put_slice(&envelope.content);
             put_reference(out, envelope.reference.as_deref());
         }
+        // For no session: nobody is ever sent one.
+        Kind::Upstream | Kind::UpstreamEvent => {
+            out.put_slice(br#"{"type":"UPSTREAM","data":"#);
+            out.put_slice(&envelope.content);
+            put_reference(out, envelope.reference.as_deref());
+        }
     }
     put_id(out, br#","id":""#, &envelope.id);
     out.put_u8(b'}');
@@ -274,7 +280,8 @@ mod tests {
                 Kind::Read => self::envelope(Kind::UserConnected),
                 Kind::UserConnected => self::envelope(Kind::UserDisconnected),
                 Kind::UserDisconnected => self::envelope(Kind::Refusal),
-                Kind::Refusal => ServerFrame::Accepted {
+                // The last two are for no session.
+                Kind::Refusal | Kind::Upstream | Kind::UpstreamEvent => ServerFrame::Accepted {
                     reference: "r".into(),
                     id: MessageId::from_bytes([0; 16]),
                 },

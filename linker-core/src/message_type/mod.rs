@@ -7,6 +7,7 @@ mod group_message;
 mod message;
 mod ping;
 mod read;
+mod upstream;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -62,7 +63,7 @@ pub struct MessageTypes {
 impl MessageTypes {
     /// Those of the protocol.
     pub fn protocol() -> Self {
-        let own: [Arc<dyn MessageType>; 7] = [
+        let own: [Arc<dyn MessageType>; 8] = [
             Arc::new(message::Message),
             Arc::new(group_message::GroupMessage),
             Arc::new(fetch_missing::FetchMissing),
@@ -70,6 +71,7 @@ impl MessageTypes {
             Arc::new(ack::MessageAck),
             Arc::new(read::MessageRead),
             Arc::new(ping::Ping),
+            Arc::new(upstream::Upstream),
         ];
         Self {
             by_name: own.into_iter().map(|known| (known.name(), known)).collect(),

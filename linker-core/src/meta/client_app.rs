@@ -42,7 +42,7 @@ pub(super) fn check_client_apps(
         Err(problems) => {
             for problem in problems {
                 let key = match problem.fault {
-                    AppFault::RepeatedName(_) => "appName",
+                    AppFault::RepeatedName(_) | AppFault::ReservedName(_) => "appName",
                     AppFault::RepeatedId(_) | AppFault::IdLength(_) => "appId",
                     AppFault::ForeignMaster { .. } => "masterUserId",
                 };

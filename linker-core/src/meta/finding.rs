@@ -52,6 +52,9 @@ pub enum MetaFault {
         #[source]
         reason: IdError,
     },
+    /// A name that Linker has for something else.
+    #[error("{0:?} is Linker's own; allowed: any other name")]
+    ReservedName(String),
     /// See [`TopologyFault`].
     #[error(transparent)]
     Topology(#[from] TopologyFault),

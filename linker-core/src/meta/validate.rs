@@ -69,6 +69,14 @@ impl MetaDocument {
     }
 }
 
+fn is_reserved(name: &DomainName, key: &str, findings: &mut Findings) -> bool {
+    if name.is_upstream() {
+        let fault = MetaFault::ReservedName(name.to_string());
+        findings.problem(format!("{key}.name"), fault);
+    }
+    name.is_upstream()
+}
+
 fn check_topology(
     domain_documents: &[DomainDocument],
     link_documents: &[LinkDocument],
@@ -83,7 +91,9 @@ fn check_topology(
     let mut domains = Vec::with_capacity(domain_documents.len());
     for (place, document) in domain_documents.iter().enumerate() {
         let key = format!("domains[{place}]");
-        let name = findings.id(format!("{key}.name"), &document.name, DOMAIN_NAMES);
+        let name = findings
+            .id(format!("{key}.name"), &document.name, DOMAIN_NAMES)
+            .filter(|name: &DomainName| !is_reserved(name, &key, findings));
         let (ws_urls, amqp_urls) = check_urls(&document.urls, &key, findings);
         if let Some(name) = name {
             domains.push(Domain {

@@ -6,6 +6,7 @@ mod link;
 mod presence;
 mod records;
 mod store;
+mod upstream;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ pub use store::{
     CountRequest, Insert, InsertOutcome, Page, PageFilter, PageRequest, Repeatable, Store, StoreBatch,
     StoreError, StoredRow, TakeOver, WaitReason, Waiting,
 };
+pub use upstream::{UpstreamError, UpstreamMessage, UpstreamPace, UpstreamSink, UpstreamWatcher};
 
 /// A boxed future, so that ports can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

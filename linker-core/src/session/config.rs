@@ -23,6 +23,8 @@ pub struct SessionConfig {
     pub heartbeat_timeout: Duration,
     /// Whether senders get `MESSAGE_CONFIRMATION` at all.
     pub confirmation_enabled: bool,
+    /// Whether users may send to the application (`UPSTREAM`); where nothing takes that, it is an unknown type. A node sets it by itself.
+    pub upstream: bool,
 }
 
 impl Default for SessionConfig {
@@ -37,6 +39,7 @@ impl Default for SessionConfig {
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(75),
             confirmation_enabled: true,
+            upstream: false,
         }
     }
 }

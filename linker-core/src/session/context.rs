@@ -69,6 +69,11 @@ impl FrameContext<'_> {
         self.config.confirmation_enabled
     }
 
+    /// Whether users may send to the application.
+    pub fn has_upstream(&self) -> bool {
+        self.config.upstream
+    }
+
     /// Client apps, distributions, domains.
     pub fn directory(&self) -> &Directory {
         self.directory

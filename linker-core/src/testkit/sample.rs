@@ -10,7 +10,7 @@ use crate::port::{NodeRecord, NodeState, SessionRef};
 pub const EPOCH_MS: u64 = 1_700_000_000_000;
 
 /// Every kind there is.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 9] = [
     Kind::Message,
     Kind::GroupMessage,
     Kind::Confirmation,
@@ -18,6 +18,8 @@ pub const KINDS: [Kind; 7] = [
     Kind::UserConnected,
     Kind::UserDisconnected,
     Kind::Refusal,
+    Kind::Upstream,
+    Kind::UpstreamEvent,
 ];
 
 /// User number `n` of the app `ANZ`.
@@ -64,6 +66,8 @@ pub fn of_kind(kind: Kind, n: u64, from: UserId, to: UserId) -> Envelope {
     let content = match kind {
         Kind::Message | Kind::GroupMessage => Bytes::from(format!("[{n}]")),
         Kind::Refusal => Bytes::from_static(b"{\"code\":\"INBOX_FULL\",\"message\":\"full\"}"),
+        Kind::Upstream => crate::upstream::message_content("order.created", &n.to_string()),
+        Kind::UpstreamEvent => Bytes::from_static(b"{\"event\":\"connected\",\"node\":\"n\"}"),
         _ => Bytes::new(),
     };
     Envelope {

@@ -25,6 +25,8 @@ pub(crate) fn kind() -> impl Strategy<Value = Kind> {
         Just(Kind::UserConnected),
         Just(Kind::UserDisconnected),
         Just(Kind::Refusal),
+        Just(Kind::Upstream),
+        Just(Kind::UpstreamEvent),
     ]
 }
 
@@ -163,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn unknown_kinds_are_refused(envelope in envelope(), kind in prop_oneof![Just(0), 8..=u8::MAX]) {
+    fn unknown_kinds_are_refused(envelope in envelope(), kind in prop_oneof![Just(0), 10..=u8::MAX]) {
         let mut bytes = bytes_of(&envelope);
         bytes[KIND_AT] = kind;
         prop_assert_eq!(read(bytes), Err(EnvelopeDecodeError::Kind(kind)));
@@ -306,6 +308,22 @@ pub(crate) fn golden_envelope(name: &str) -> Envelope {
         "refusal" => Envelope {
             content: Bytes::from_static(br#"{"code":"INBOX_FULL","message":"full"}"#),
             ..back(Kind::Refusal, "abc123", 1_730_000_000_007)
+        },
+        "upstream" => Envelope {
+            kind: Kind::Upstream,
+            to: "_linker_upstream-1".parse().unwrap(),
+            reference: Some("abc123".into()),
+            confirm: true,
+            timestamp_ms: 1_730_000_000_008,
+            content: Bytes::from_static(br#"{"type":"order.created","content":1}"#),
+            ..plain
+        },
+        "upstream_event" => Envelope {
+            kind: Kind::UpstreamEvent,
+            to: "_linker_upstream-1".parse().unwrap(),
+            timestamp_ms: 1_730_000_000_009,
+            content: Bytes::from_static(br#"{"event":"connected","node":"n","userId":"ANZ-1"}"#),
+            ..plain
         },
         "first_domain_left" => Envelope {
             trail: trail_of(&["berlin"], None),

@@ -114,7 +114,7 @@ fn memory_or(text: &str, schemes: &[&str], allowed: &str) -> Result<Option<Secre
     }
 }
 
-fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<Secret, Wrong> {
+pub(super) fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<Secret, Wrong> {
     if !has_scheme(text, schemes) {
         return Err(Wrong::new("an unknown kind of url", allowed));
     }
@@ -137,7 +137,7 @@ fn has_host(text: &str) -> bool {
     !host.is_empty() && !host.starts_with(':')
 }
 
-fn has_scheme(text: &str, schemes: &[&str]) -> bool {
+pub(super) fn has_scheme(text: &str, schemes: &[&str]) -> bool {
     text.split_once("://")
         .is_some_and(|(scheme, _)| schemes.contains(&scheme))
 }

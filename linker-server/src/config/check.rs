@@ -122,8 +122,16 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
 
 /// The name of a domain.
 pub(super) fn domain_name(text: &str) -> Result<DomainName, Wrong> {
-    text.parse()
-        .map_err(|_| Wrong::new(format!("{} is not a domain name", shown(text)), NAME_ALLOWED))
+    let name: DomainName = text
+        .parse()
+        .map_err(|_| Wrong::new(format!("{} is not a domain name", shown(text)), NAME_ALLOWED))?;
+    match name.is_upstream() {
+        true => Err(Wrong::new(
+            format!("{} is Linker's own", shown(text)),
+            "any other name",
+        )),
+        false => Ok(name),
+    }
 }
 
 /// The name of a node.

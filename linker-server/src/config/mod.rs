@@ -28,6 +28,7 @@ mod server;
 mod surroundings;
 mod telemetry;
 mod unbuilt;
+mod upstream;
 mod values;
 mod variables;
 mod yaml;
@@ -52,6 +53,7 @@ pub(crate) use secret::Secret;
 pub(crate) use server::ServerConfig;
 pub(crate) use surroundings::{ProcessSurroundings, Surroundings};
 pub(crate) use telemetry::{LogFormat, TelemetryConfig};
+pub(crate) use upstream::{UpstreamConfig, UpstreamTarget};
 
 use reader::Section;
 
@@ -69,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) reliable: ReliableConfig,
     pub(crate) login: LoginConfig,
     pub(crate) links: LinksConfig,
+    pub(crate) upstream: UpstreamConfig,
     pub(crate) limits: LimitsConfig,
     pub(crate) heartbeat: HeartbeatConfig,
     pub(crate) telemetry: TelemetryConfig,
@@ -88,6 +91,7 @@ impl Config {
         let reliable = root.section("reliable", ReliableConfig::read);
         let login = root.section("login", LoginConfig::read);
         let links = LinksConfig::read(root);
+        let upstream = root.section("upstream", UpstreamConfig::read);
         let limits = root.section("limits", LimitsConfig::read);
         let heartbeat = root.section("heartbeat", HeartbeatConfig::read);
         let telemetry = root.section("telemetry", TelemetryConfig::read);
@@ -102,6 +106,7 @@ impl Config {
             reliable,
             login,
             links,
+            upstream,
             limits,
             heartbeat,
             telemetry,

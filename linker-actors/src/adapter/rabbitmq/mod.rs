@@ -25,6 +25,7 @@ mod link;
 mod publisher;
 mod refusal;
 mod session;
+mod upstream;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub use self::domains::{
 };
 use self::publisher::Outbox;
 pub use self::publisher::{SEND_BYTES_MAX, SEND_TIMEOUT};
+pub use self::upstream::{RabbitUpstream, RabbitUpstreamOptions, upstream_exchange};
 
 /// How a [`RabbitBus`] behaves.
 #[derive(Debug, Clone)]

@@ -98,7 +98,7 @@ impl Sim {
                     self.nodes[self.at].cluster.tell(&peer, Frame::Word(word));
                 }
             }
-            CustodyEffect::Outcome { .. } => {}
+            CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } => {}
             CustodyEffect::Settled {
                 origin,
                 accepted,

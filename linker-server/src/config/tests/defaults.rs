@@ -31,6 +31,7 @@ reliable:
   retention: {maxAge: 30d, maxPerUser: 100000}
 login: {expiresIn: 1h, perSecondPerAddress: 20}
 links: {}
+upstream: {timeout: 10s, events: []}
 limits:
   maxFrameBytes: 64KiB
   authTimeout: 10s

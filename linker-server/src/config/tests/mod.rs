@@ -9,6 +9,7 @@ mod refusals;
 mod robustness;
 mod secrets;
 mod unknown_keys;
+mod upstream;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
