@@ -32,8 +32,13 @@ const TRIED_AT_ONCE: usize = 4;
 /// How long one that is away is left alone; twice as long each time, and between half of it and all of it by chance.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Of messages that are not taken or refused, one is logged as a warning so often; metrics count them all.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 /// What is settled together.
 const SETTLED_MAX: usize = 512;
+
+/// What health says until one is taken.
+const TRIED_AGAIN: &str = "it was away and is tried again with the next messages";
 
 struct Watcher(mpsc::UnboundedSender<Option<String>>);
 
@@ -78,6 +83,8 @@ pub(super) struct Dispatcher {
     ids: IdSource,
     words: Words,
     told_away: bool,
+    /// When one that was not taken was last logged as a warning.
+    warned_at: Option<Instant>,
 }
 
 impl Dispatcher {
@@ -94,6 +101,7 @@ impl Dispatcher {
             ids: IdSource::new(),
             words: Words::default(),
             told_away: false,
+            warned_at: None,
         }
     }
 
@@ -144,7 +152,11 @@ impl Dispatcher {
             }
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(None) => *connected = true,
+                    Some(None) => {
+                        *connected = true;
+                        // A connection that is there shows as much as a message that is taken.
+                        self.is_trying = false;
+                    }
                     Some(Some(why)) => {
                         *connected = false;
                         self.tell_away(&why);
@@ -161,8 +173,9 @@ impl Dispatcher {
         self.failing.clear();
         self.outlet.go_up();
         self.node.upstream.way.set_hop(Some(Arc::clone(&self.outlet)));
-        if !self.is_trying {
-            self.tell_there();
+        match self.is_trying {
+            true => self.node.set_note("upstream", Some(TRIED_AGAIN.into())),
+            false => self.tell_there(),
         }
     }
 
@@ -327,8 +340,15 @@ impl Dispatcher {
         let id = item.envelope.id;
         match verdict {
             Verdict::Again(after) => {
-                if self.failing.insert(id) {
-                    tracing::warn!(message.id = %id, user.id = %item.envelope.from, error = %why, again = ?after, "the application has not taken a message; it is handed over again");
+                self.failing.insert(id);
+                let user = item.envelope.from;
+                match self.may_warn() {
+                    true => {
+                        tracing::warn!(message.id = %id, user.id = %user, error = %why, again = ?after, "the application has not taken a message; it is handed over again");
+                    }
+                    false => {
+                        tracing::debug!(message.id = %id, user.id = %user, error = %why, again = ?after, "not taken; it is handed over again");
+                    }
                 }
             }
             Verdict::GiveUp => {
@@ -336,6 +356,15 @@ impl Dispatcher {
                 self.refused(item, &why);
             }
         }
+    }
+
+    /// Not one line a message: what one client sends may be refused as fast as it sends.
+    fn may_warn(&mut self) -> bool {
+        let may = self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if may {
+            self.warned_at = Some(Instant::now());
+        }
+        may
     }
 
     /// It has answered sensibly.
@@ -361,7 +390,14 @@ impl Dispatcher {
 
     fn refused(&mut self, item: &Item, why: &str) {
         let envelope = &item.envelope;
-        tracing::warn!(message.id = %envelope.id, user.id = %envelope.from, error = %why, "the application refuses a message");
+        match self.may_warn() {
+            true => {
+                tracing::warn!(message.id = %envelope.id, user.id = %envelope.from, error = %why, "the application refuses a message");
+            }
+            false => {
+                tracing::debug!(message.id = %envelope.id, user.id = %envelope.from, error = %why, "refused");
+            }
+        }
         self.outlet.settled(item);
         self.node.upstream.count(envelope, UpstreamOutcome::Refused);
         if let Some(ticket) = item.ticket {

@@ -19,4 +19,5 @@ mod http;
 mod kill9;
 mod meta;
 mod protocol;
+mod upstream;
 mod wire;

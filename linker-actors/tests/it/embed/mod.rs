@@ -6,6 +6,7 @@ mod handle;
 mod message_types;
 mod runtimes;
 mod stop;
+mod upstream;
 
 use linker_actors::Outgoing;
 use serde::Serialize;

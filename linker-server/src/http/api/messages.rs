@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use linker_actors::{LinkerHandle, MessageState, Outgoing, SendState};
-use linker_core::id::{MessageId, UserId};
+use linker_core::id::{DomainName, MessageId, UserId};
 use linker_core::port::WaitReason;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -125,7 +125,7 @@ pub(super) struct Tracked {
     /// The domains it has been in, this one last.
     path: Vec<String>,
     /// Of what is stored: `absent` until its recipient fetches it, `behind` until a session that has fallen behind is fed with it, `fault` until a fault ends,
-    /// `forward` until there is a way to another domain.
+    /// `forward` until there is a way to another domain, `upstream` until the application takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// The domain it goes to, where it waits for a way there.
@@ -168,7 +168,9 @@ pub(super) async fn track(
         let detail = "no message of this id is kept here: it was delivered, has gone on to another domain, or never was here";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };
+    let is_for_application = report.to.as_ref().is_some_and(DomainName::is_upstream);
     let (state, reason) = match report.state {
+        MessageState::Stored(_) if is_for_application => (TrackedState::Stored, Some("upstream")),
         MessageState::Stored(reason) => (TrackedState::Stored, Some(reason_name(reason))),
         MessageState::Delivered => (TrackedState::Delivered, None),
         _ => (TrackedState::Pending, None),
@@ -178,7 +180,10 @@ pub(super) async fn track(
         state,
         path: report.path,
         reason,
-        to: report.to.map(|domain| domain.to_string()),
+        to: report
+            .to
+            .filter(|_| !is_for_application)
+            .map(|domain| domain.to_string()),
     }))
 }
 

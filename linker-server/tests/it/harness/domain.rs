@@ -106,7 +106,7 @@ impl Drop for Domain {
     }
 }
 
-fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let started = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();

@@ -28,7 +28,7 @@ pub(crate) use auth_server::{Answer, AuthServer};
 pub(crate) use checker::Checker;
 pub(crate) use client::{Client, Frame};
 pub(crate) use config::{MASTER, NodeConfig, OTHER_MASTER, app_id_of};
-pub(crate) use domain::{Domain, by_way_of, whole};
+pub(crate) use domain::{Domain, by_way_of, unique_name, whole};
 pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
     references, references_of, with,
@@ -38,7 +38,7 @@ pub(crate) use meta_server::MetaServer;
 pub(crate) use network::{Network, await_missing, doors, reaches, user_of};
 pub(crate) use node::{BINARY, Finished, Node, run, run_on_read_only_disk, run_with};
 pub(crate) use raw::{Dial, Raw, Received, Wire, handshake, upgrade_status, upgrade_status_if_any};
-pub(crate) use services::{Broker, PrivatePostgres, PrivateRedis, Proxy, SECRET, host_of};
+pub(crate) use services::{Broker, PrivatePostgres, PrivateRedis, Proxy, SECRET, host_of, shared_broker};
 pub(crate) use token::{
     EC_JWKS, EC_PUBLIC, ED_PUBLIC, claims, ec_token, ed_token, hs_token, seconds_from_now, unsigned_token,
 };
