@@ -144,12 +144,19 @@ const NAME_ALLOWED: &str = "1 to 128 of A-Z a-z 0-9 . _ -";
 
 /// The short name of a client app.
 pub(super) fn app_name(text: &str) -> Result<AppName, Wrong> {
-    text.parse().map_err(|_| {
+    let name: AppName = text.parse().map_err(|_| {
         Wrong::new(
             format!("{} is not an app name", shown(text)),
             "1 to 32 of A-Z a-z 0-9 _",
         )
-    })
+    })?;
+    match name == AppName::UPSTREAM {
+        true => Err(Wrong::new(
+            format!("{} is Linker's own", shown(text)),
+            "any other name",
+        )),
+        false => Ok(name),
+    }
 }
 
 /// The long id of a client app.
