@@ -25,10 +25,13 @@ use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::ids::{IdSource, random_u64};
 
-/// So many different messages not taken, and none taken in between, and the application counts as away.
+/// So many different messages not taken, and none taken in between nor for a while, and the application counts as away.
 const FAILURES_MAX: usize = 3;
-/// Messages that an application which was away is tried with.
-const TRIED_AT_ONCE: usize = 4;
+const QUIET_MAX: Duration = Duration::from_secs(5);
+/// Different messages that an application which was away is tried with before it counts as away again: enough to find one that it takes behind some that it does not.
+const TRIED_MAX: usize = 64;
+/// How many of those at once.
+const TRIED_AT_ONCE: usize = 8;
 /// How long one that is away is left alone; twice as long each time, and between half of it and all of it by chance.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
@@ -77,6 +80,8 @@ pub(super) struct Dispatcher {
     under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
     /// Not taken since something was.
     failing: HashSet<MessageId>,
+    /// When something was taken last, or it came up.
+    heard_at: Instant,
     /// It was away, and nothing was taken since.
     is_trying: bool,
     pause: Duration,
@@ -96,6 +101,7 @@ impl Dispatcher {
             sink,
             under_way: FuturesUnordered::new(),
             failing: HashSet::new(),
+            heard_at: Instant::now(),
             is_trying: false,
             pause: PAUSE_FIRST,
             ids: IdSource::new(),
@@ -171,6 +177,7 @@ impl Dispatcher {
 
     fn go_up(&mut self) {
         self.failing.clear();
+        self.heard_at = Instant::now();
         self.outlet.go_up();
         self.node.upstream.way.set_hop(Some(Arc::clone(&self.outlet)));
         match self.is_trying {
@@ -330,7 +337,7 @@ impl Dispatcher {
                     let (verdict, item) = self.lanes.failed(key, number, chance, now)?;
                     self.failed(&item, verdict, &why);
                 }
-                let is_away = matches!(error, UpstreamError::Away(_)) || self.failing.len() >= FAILURES_MAX;
+                let is_away = matches!(error, UpstreamError::Away(_)) || self.takes_nothing();
                 is_away.then_some(why)
             }
         }
@@ -367,9 +374,18 @@ impl Dispatcher {
         may
     }
 
+    /// It is not about single messages.
+    fn takes_nothing(&self) -> bool {
+        match self.is_trying {
+            true => self.failing.len() >= TRIED_MAX,
+            false => self.failing.len() >= FAILURES_MAX && self.heard_at.elapsed() >= QUIET_MAX,
+        }
+    }
+
     /// It has answered sensibly.
     fn is_there(&mut self) {
         self.failing.clear();
+        self.heard_at = Instant::now();
         self.pause = PAUSE_FIRST;
         if std::mem::take(&mut self.is_trying) {
             self.tell_there();

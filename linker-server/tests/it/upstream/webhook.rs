@@ -182,6 +182,28 @@ async fn one_senders_trouble_is_not_anothers() {
 }
 
 #[tokio::test]
+async fn an_application_that_is_away_for_some_messages_is_found_to_be_there_for_others() {
+    let hook = Hook::saying(|body| match body["content"] == "bad" {
+        true => (500, Duration::ZERO),
+        false => (200, Duration::ZERO),
+    })
+    .await;
+    let node = hook.config().start().await;
+    let mut troubled = Vec::new();
+    for n in 1..=12 {
+        let client = Client::login(&node, &format!("ANZ-{n}")).await;
+        client.send(upstream("n", "bad"));
+        troubled.push(client);
+    }
+    // Nothing is taken, so it counts as away, and they wait before what is newer.
+    await_upstream(&node, false).await;
+    let mut other = Client::login(&node, "ANZ-100").await;
+    other.send(referenced("n", "good", "r"));
+    other.expect_for("MESSAGE_CONFIRMATION", "r").await;
+    await_upstream(&node, true).await;
+}
+
+#[tokio::test]
 async fn a_slow_application_is_given_one_of_each_sender_at_a_time() {
     let hook = Hook::saying(|_| (200, Duration::from_millis(30))).await;
     let node = hook.config().start().await;
