@@ -4,6 +4,7 @@
 //! it is tried again. A single message that is not taken holds up its sender alone.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::UpstreamOutcome;
 use super::outlet::{Item, UpstreamOutlet};
 use crate::node::Node;
 use crate::router::RouterMail;
+use crate::runtime::guard;
 use crate::runtime::ids::{IdSource, random_u64};
 
 /// So many different messages not taken, and none taken in between nor for a while, and the application counts as away.
@@ -286,10 +288,15 @@ impl Dispatcher {
             body,
         });
         // Called at once, and polled in the order of the calls: what keeps the order is the sink.
-        let sending = message.map(|message| self.sink.send(Arc::new(message)));
+        let sending = message.map(|message| guard::catch("upstream", || self.sink.send(Arc::new(message))));
         Box::pin(async move {
             let outcome = match sending {
-                Some(sending) => sending.await,
+                // It may be the host's: its panics are the message's, and not everybody's.
+                Some(Some(sending)) => match AssertUnwindSafe(sending).catch_unwind().await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(panicked()),
+                },
+                Some(None) => Err(panicked()),
                 None => Err(UpstreamError::Refused("it cannot be read".into())),
             };
             Sent { key, number, outcome }
@@ -464,6 +471,11 @@ impl Dispatcher {
             }
         }
     }
+}
+
+fn panicked() -> UpstreamError {
+    tracing::error!("what takes messages to the application panicked; the message is handed over again");
+    UpstreamError::Failed("it panicked".into())
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

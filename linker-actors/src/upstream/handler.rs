@@ -1,11 +1,9 @@
 //! The host as the application.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use linker_core::port::{
     BoxFuture, UpstreamError, UpstreamMessage, UpstreamPace, UpstreamSink, UpstreamWatcher,
 };
@@ -64,13 +62,9 @@ impl<H: UpstreamHandler> UpstreamSink for HandlerSink<H> {
     fn send(&self, message: Arc<UpstreamMessage>) -> BoxFuture<'static, Result<(), UpstreamError>> {
         let handler = Arc::clone(&self.0);
         Box::pin(async move {
-            let taking = AssertUnwindSafe(async { handler.take(message).await }).catch_unwind();
+            let taking = handler.take(message);
             match tokio::time::timeout(HANDLE_TIME_MAX, taking).await {
-                Ok(Ok(taken)) => taken,
-                Ok(Err(_)) => {
-                    tracing::error!("the host's handler of messages to the application panicked");
-                    Err(UpstreamError::Failed("the handler panicked".into()))
-                }
+                Ok(taken) => taken,
                 Err(_) => Err(UpstreamError::Failed("the handler took too long".into())),
             }
         })
