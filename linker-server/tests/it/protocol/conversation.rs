@@ -66,7 +66,9 @@ impl Talk {
 #[tokio::test]
 async fn every_example_of_a_client_is_understood_and_every_answer_is_as_described() {
     let mut talk = Talk::new();
-    let node = Node::start().await;
+    // An application that is never there: what is for it waits.
+    let application = json!({"url": "http://127.0.0.1:9/nobody", "secret": "0123456789abcdef"});
+    let node = NodeConfig::new().set("upstream", application).start().await;
     let mut master = talk.login(&node, "authClient/login").await;
     let mut friend = talk.login(&node, "authClient/options").await;
     talk.expect(&mut friend, "FETCH_MISSING_MESSAGES_COMPLETE").await;
