@@ -15,7 +15,7 @@ use linker_core::upstream::UpstreamEvent;
 
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
 use crate::authenticators::{Authenticators, PreparedAuthenticators};
-use crate::cluster::{self, Cluster, settings_in_common};
+use crate::cluster::{self, Cluster};
 use crate::config::NodeConfig;
 use crate::error::StartError;
 use crate::graph;
@@ -302,26 +302,9 @@ impl LinkerBuilder {
     }
 
     fn check_config(&self) -> Result<(), StartError> {
-        let config = &self.config;
-        let positive = [
-            ("sessions_per_user", config.sessions_per_user as u128),
-            ("max_frame_bytes", config.max_frame_bytes as u128),
-            ("max_pending_bytes", config.max_pending_bytes as u128),
-            (
-                "session.max_unproven_bytes",
-                config.session.max_unproven_bytes as u128,
-            ),
-            ("session.auth_timeout", config.session.auth_timeout.as_nanos()),
-            ("session.stall_timeout", config.session.stall_timeout.as_nanos()),
-            (
-                "session.heartbeat_interval",
-                config.session.heartbeat_interval.as_nanos(),
-            ),
-            ("retention_max_age", config.retention_max_age.as_nanos()),
-        ];
-        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
-            return Err(StartError::Config(format!("{name} must be more than zero")));
-        }
+        self.config
+            .check()
+            .map_err(|error| StartError::Config(error.to_string()))?;
         #[cfg(feature = "auth")]
         if let Some(secret) = &self.tokens.secret
             && secret.len() < crate::logins::TOKEN_SECRET_LEN_MIN
@@ -334,11 +317,6 @@ impl LinkerBuilder {
         if self.upstream.sink.is_none() && !self.upstream.events.is_empty() {
             return Err(StartError::Config(
                 "upstream_events needs an upstream to tell them to".into(),
-            ));
-        }
-        if config.session.heartbeat_timeout <= config.session.heartbeat_interval {
-            return Err(StartError::Config(
-                "session.heartbeat_timeout must be longer than its interval".into(),
             ));
         }
         Ok(())
@@ -408,11 +386,6 @@ impl LinkerBuilder {
                 "a bus and a presence registry for several nodes are of use only together".into(),
             ));
         }
-        let mut settings = settings_in_common(&config, &first.directory);
-        if first.is_followed {
-            // The document tells all nodes of the domain the same; for a moment one knows more than another.
-            settings.remove("clientApps");
-        }
         let cluster = self.bus.map(|bus| Cluster::new(bus, Arc::clone(&presence)));
         let custody = CustodyShared::new(
             CustodyConfig {
@@ -456,7 +429,7 @@ impl LinkerBuilder {
             node.set_check("meta", Some("there is no meta document yet".into()));
         }
         let system = System::start(&node, Arc::clone(&presence), Arc::clone(&store)).await?;
-        cluster::start(&node, Arc::clone(&store), settings).await?;
+        cluster::start(&node, Arc::clone(&store), first.is_followed).await?;
         links::start(&node, &store);
         upstream::start(&node, &store);
         #[cfg(feature = "meta")]

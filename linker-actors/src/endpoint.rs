@@ -60,10 +60,10 @@ impl LinkerHandle {
     pub fn on_connect(
         &self,
     ) -> impl Fn(&dyn Any, &mut actix_web::dev::Extensions) + Send + Clone + 'static + use<> {
-        let timeout = self.node().config.session.heartbeat_timeout;
+        let node = self.node().clone();
         move |io, extensions| {
             if let Some(stream) = io.downcast_ref::<actix_web::rt::net::TcpStream>() {
-                tune_socket(stream, timeout);
+                tune_socket(stream, node.config().session.heartbeat_timeout);
                 if let Ok(socket) = socket2::SockRef::from(stream).try_clone() {
                     extensions.insert(crate::session::hosted::SocketHandle(std::sync::Arc::new(socket)));
                 }

@@ -27,6 +27,11 @@ pub enum StartError {
     Threads(#[from] std::io::Error),
 }
 
+/// A setting that makes no sense; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
 /// Why a message was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! Talking to a node from the host's own code, on any tokio runtime.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::Recipient;
@@ -14,11 +15,13 @@ use linker_core::port::{CountRequest, Presence, PresenceError, Store, StoreError
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::error::{SendError, SetDirectoryError};
+use crate::config::NodeConfig;
+use crate::error::{ConfigError, SendError, SetDirectoryError};
 use crate::graph;
 use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::ids::IdSource;
+use crate::session::Arriving;
 
 /// A message from the host to a user.
 #[derive(Debug, Clone)]
@@ -214,7 +217,7 @@ impl LinkerHandle {
 
     /// The longest frame that a client may send, in bytes ([`crate::NodeConfig::max_frame_bytes`]).
     pub fn max_frame_bytes(&self) -> usize {
-        self.inner.node.config.max_frame_bytes
+        self.inner.node.config().max_frame_bytes
     }
 
     /// Whether pages of the `Origin` in these headers may come, as at the WebSocket's handshake ([`crate::NodeConfig::allowed_origins`]); where there is none, they may.
@@ -280,7 +283,7 @@ impl LinkerHandle {
             from,
             to,
             reference: message.reference,
-            confirm: confirm && node.config.session.confirmation_enabled,
+            confirm: confirm && node.config().session.confirmation_enabled,
             timestamp_ms: now.unix_ms,
             content: message.content,
             trail: None,
@@ -439,6 +442,37 @@ impl LinkerHandle {
         let node = &self.inner.node;
         let authenticators = graph::prepare(&node.authenticators, directory.apps()).await?;
         graph::put_in_force(node, directory, authenticators).await
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<NodeConfig> {
+        Arc::clone(&self.inner.node.config())
+    }
+
+    /// Puts other settings in force while the node runs; answers when all of its threads have them.
+    ///
+    /// Sessions that are there go by them too, from what they do next on, but for `session.max_unproven_bytes`, which is that of their login. `commit_window`,
+    /// `dedupe_window` and the retention stay what they were. Nobody who is connected is sent away: not for an origin that is allowed no more, nor for being one
+    /// too many by a new limit.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting makes no sense: then nothing is changed.
+    pub async fn set_config(&self, config: NodeConfig) -> Result<(), ConfigError> {
+        config.check()?;
+        let node = &self.inner.node;
+        let config = node.configure(config);
+        self.inner.presence.limit_sessions(config.sessions_per_user);
+        for (_, router) in node.routers.all() {
+            // One that has ended has no sessions.
+            let _ = router.send(RouterMail::Configure).await;
+        }
+        Ok(())
+    }
+
+    /// Counts a connection that has not asked for anything yet among those of its address ([`NodeConfig::max_connections_per_address`]) until the answer is
+    /// dropped, for a host that does something before HTTP begins, such as TLS. None when there are too many already.
+    pub fn arriving(&self, address: IpAddr) -> Option<Arriving> {
+        self.inner.node.admission.arrive(address)
     }
 
     /// Brings the gauges of `/metrics` up to date; called before they are read.

@@ -276,7 +276,7 @@ impl Node {
                 false => NodeState::Up,
             },
             sessions: self.sessions.len() as u64,
-            weight: self.config.weight,
+            weight: self.config().weight,
             links_down: self.links.down(&self.directory()),
             settings,
         }

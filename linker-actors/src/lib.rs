@@ -31,6 +31,7 @@
 #![warn(missing_docs)]
 
 pub mod adapter;
+mod attempts;
 mod authenticators;
 mod builder;
 mod cluster;
@@ -55,6 +56,7 @@ mod pushes;
 mod router;
 mod runtime;
 mod session;
+mod shared_limits;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -62,11 +64,12 @@ mod undecodable;
 mod upstream;
 mod worker;
 
+pub use attempts::Attempts;
 pub use builder::LinkerBuilder;
 pub use config::NodeConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use endpoint::{WEBSOCKET_PATH, tune_socket};
-pub use error::{SendError, SetDirectoryError, StartError};
+pub use error::{ConfigError, SendError, SetDirectoryError, StartError};
 pub use handle::{Event, Events, Health, LinkerHandle, Outgoing, Receipt, SendState};
 pub use inspection::{Elsewhere, MessageReport, MessageState, NodeReport, SessionReport, UserError};
 pub use linker::Linker;
@@ -79,4 +82,5 @@ pub use message_type::{Caller, Handler, HandlerError, Reply};
 #[cfg(feature = "meta")]
 pub use meta::MetaServer;
 pub use pushes::{NewPush, PushError, PushReport, PushTarget, Undelivered};
+pub use session::Arriving;
 pub use upstream::UpstreamHandler;

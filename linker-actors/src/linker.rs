@@ -57,7 +57,7 @@ impl Linker {
     pub async fn stop(mut self) -> bool {
         self.refuse_connections();
         let node = std::sync::Arc::clone(self.handle.node());
-        let deadline = Instant::now() + node.config.drain_timeout;
+        let deadline = Instant::now() + node.config().drain_timeout;
         for (_, router) in node.routers.all() {
             let _ = router.send(RouterMail::CloseSessions).await;
         }

@@ -26,6 +26,7 @@ use crate::presence::PresenceMail;
 use crate::router::Routers;
 use crate::runtime::clock::Clock;
 use crate::session::{Admission, FetchTurns, SessionEntry, SessionTable, ToSession};
+use crate::shared_limits::SharedRates;
 use crate::store::StoreMail;
 use crate::upstream::Upstream;
 
@@ -45,7 +46,8 @@ pub(crate) struct Node {
     pub(crate) upstream: Upstream,
     /// Nobody more comes in.
     pub(crate) draining: Arc<AtomicBool>,
-    pub(crate) config: NodeConfig,
+    config: ArcSwap<NodeConfig>,
+    pub(crate) shared_rates: SharedRates,
     pub(crate) clock: Clock,
     pub(crate) types: MessageTypes,
     directory: ArcSwap<Directory>,
@@ -128,11 +130,7 @@ impl Node {
             sessions: SessionTable::new(),
             routers: Routers::default(),
             fetch_turns: FetchTurns::new(shared),
-            admission: Admission::new(
-                &config.allowed_origins,
-                config.max_connections,
-                config.max_connections_per_address,
-            ),
+            admission: Admission::new(&config),
             metrics: Arc::new(Metrics::new()),
             calls: Calls::default(),
             meter: Meter::new(parts.probe),
@@ -151,8 +149,24 @@ impl Node {
                 ("store", None),
             ])),
             notes: Mutex::default(),
-            config,
+            shared_rates: SharedRates::new(&config),
+            config: ArcSwap::from_pointee(config),
         })
+    }
+
+    /// The settings in force. Where it has to be fast, [`crate::worker::Worker::config`] has them too.
+    pub(crate) fn config(&self) -> Guard<Arc<NodeConfig>> {
+        self.config.load()
+    }
+
+    /// Puts other settings in force, as far as they can be changed; answers with what came of them.
+    pub(crate) fn configure(&self, wanted: NodeConfig) -> Arc<NodeConfig> {
+        let config = Arc::new(self.config.load().changed_to(wanted));
+        self.admission.configure(&config);
+        self.shared_rates.configure(&config);
+        self.custody.set_max_pending_bytes(config.max_pending_bytes);
+        self.config.store(Arc::clone(&config));
+        config
     }
 
     pub(crate) fn directory(&self) -> Guard<Arc<Directory>> {
@@ -175,12 +189,12 @@ impl Node {
     /// So much is pending that senders are to wait before memory runs out.
     pub(crate) fn is_crowded(&self) -> bool {
         let pending = self.custody.pending_bytes.load(Ordering::Relaxed);
-        pending > self.custody.config.max_pending_bytes / 2
+        pending > self.custody.max_pending_bytes() / 2
     }
 
-    /// How much of what is fed from the store one session may hold: little while the node has much in memory.
-    pub(crate) fn feed_bytes(&self) -> usize {
-        let most = self.config.session.max_unproven_bytes / 2;
+    /// How much of what is fed from the store one session may hold that may have `max_unproven_bytes` unproven: little while the node has much in memory.
+    pub(crate) fn feed_bytes(&self, max_unproven_bytes: usize) -> usize {
+        let most = max_unproven_bytes / 2;
         match self.is_crowded() {
             true => most.min(CROWDED_FEED_BYTES),
             false => most,

@@ -19,6 +19,7 @@ use linker_core::id::{MessageId, SessionId};
 use linker_core::session::SessionEffect;
 use tokio::sync::Notify;
 
+use crate::config::NodeConfig;
 use crate::node::Node;
 use crate::presence::PresenceOp;
 use crate::router::{Router, RouterActor, RouterMail, Target};
@@ -43,6 +44,8 @@ thread_local! {
 pub(crate) struct Worker {
     pub(crate) node: Arc<Node>,
     pub(crate) shard: u16,
+    /// The settings in force, for this thread alone.
+    config: RefCell<Rc<NodeConfig>>,
     router: RefCell<Router>,
     /// Wakes the router's actor, which carries out what was collected.
     wake: Notify,
@@ -84,6 +87,7 @@ impl Worker {
         let worker = Rc::new(Self {
             router: RefCell::new(Router::new(Arc::clone(node), shard)),
             shard,
+            config: RefCell::new(Rc::new(NodeConfig::clone(&node.config()))),
             wake: Notify::new(),
             wanted_at: Cell::new(None),
             ended: Cell::new(false),
@@ -100,6 +104,8 @@ impl Worker {
         });
         let address = RouterActor::launch(Rc::clone(&worker));
         node.routers.set(shard, address.recipient());
+        // From here on it is told of changes; of one in between it was not.
+        worker.read_config();
         worker
     }
 
@@ -129,6 +135,17 @@ impl Worker {
             // A sender of its own has a place of its own in the mailbox.
             let _ = main.try_send(RouterMail::TakeOver(surrendered));
         }
+    }
+
+    /// The settings in force.
+    pub(crate) fn config(&self) -> Rc<NodeConfig> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// The node has other settings.
+    pub(crate) fn read_config(&self) {
+        let config = Rc::new(NodeConfig::clone(&self.node.config()));
+        self.config.replace(config);
     }
 
     /// Reads the clock.

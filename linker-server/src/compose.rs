@@ -1,6 +1,5 @@
 //! From the configuration to a node: the only place that knows every part.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,8 +14,8 @@ use linker_actors::adapter::sqlite::OpenOptions;
 use linker_actors::adapter::webhook::WebhookSink;
 use linker_actors::core::app::ClientApps;
 use linker_actors::core::directory::Directory;
-use linker_actors::core::id::{AppName, NodeInstance};
-use linker_actors::core::port::{Authenticator, BusError, UpstreamSink};
+use linker_actors::core::id::NodeInstance;
+use linker_actors::core::port::{BusError, UpstreamSink};
 use linker_actors::core::session::SessionConfig;
 use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
@@ -43,24 +42,19 @@ pub(crate) fn store_place(config: &Config) -> StorePlace<'_> {
     }
 }
 
-/// Who checks the logins of each app.
-pub(crate) fn authenticators(
-    config: &Config,
-    apps: &ClientApps,
-) -> Result<HashMap<AppName, Arc<dyn Authenticator>>, Mistakes> {
+/// Whether the logins of each app can be checked.
+pub(crate) fn check_logins(config: &Config, apps: &ClientApps) -> Result<(), Mistakes> {
     let place = config.client_apps.place.clone().unwrap_or(Place::Default);
-    let mut authenticators = HashMap::new();
     for app in apps.iter() {
-        let authenticator = for_method(&app.auth).map_err(|error| {
+        for_method(&app.auth).map_err(|error| {
             let wrong = Wrong::new(
                 format!("{}: {error}", app.app_name),
                 "an authUrl or a key that can be used",
             );
             Mistakes::one(place.clone(), "clientApps", wrong)
         })?;
-        authenticators.insert(app.app_name, authenticator);
     }
-    Ok(authenticators)
+    Ok(())
 }
 
 /// Everything but the sockets. Without a `directory` it is a meta server's.
@@ -76,16 +70,13 @@ pub(crate) fn builder(
         .config(node_config)
         .public_url(public_url)
         .process_use(crate::process_use::process_use);
+    // Those that will be used are made by the node, which makes them anew when apps change.
     if let Some(directory) = directory {
-        for (app, authenticator) in authenticators(config, directory.apps())? {
-            builder = builder.authenticator(app, authenticator);
-        }
+        check_logins(config, directory.apps())?;
         builder = builder.directory(directory);
     } else if let Some(MetaSource::Server { url, refresh }) = &config.meta {
         let own_apps = meta::own_apps(config)?;
-        for (app, authenticator) in authenticators(config, &own_apps)? {
-            builder = builder.authenticator(app, authenticator);
-        }
+        check_logins(config, &own_apps)?;
         let meta = MetaServer::new(url, config.node.domain.clone())
             .refresh(*refresh)
             .own_apps(own_apps)
@@ -164,7 +155,7 @@ pub(crate) fn upstream_sink(config: &Config) -> Result<Option<Arc<dyn UpstreamSi
     Ok(Some(sink))
 }
 
-fn node_config(config: &Config) -> NodeConfig {
+pub(crate) fn node_config(config: &Config) -> NodeConfig {
     let Config {
         server,
         reliable,
@@ -187,6 +178,10 @@ fn node_config(config: &Config) -> NodeConfig {
             ..SessionConfig::default()
         },
         sessions_per_user: limits.sessions_per_user as usize,
+        sessions_per_app: limits.sessions_per_app as usize,
+        messages_per_second_per_user: limits.messages_per_second_per_user,
+        messages_per_second_per_app: limits.messages_per_second_per_app,
+        logins_per_second_per_address: limits.logins_per_second_per_address,
         max_frame_bytes: bytes(limits.max_frame_bytes),
         max_pending_bytes: bytes(limits.max_pending_bytes),
         max_connections: limits.max_connections as usize,

@@ -9,8 +9,10 @@ mod login_key;
 mod meta;
 mod process;
 mod process_use;
+mod reload;
 mod serve;
 mod telemetry;
+mod tls;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +21,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use config::{Config, Mistakes, Overrides, ProcessSurroundings};
+use reload::Source;
 
 /// Exit code of a failure at run time, and of `check` when it found mistakes.
 const FAILED: u8 = 1;
@@ -27,10 +30,14 @@ const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
     match Cli::parse().into_command() {
-        Command::Serve(args) => match load(args.config.as_deref(), &args.overrides()) {
-            Ok(config) => serve::run(config),
-            Err(mistakes) => refuse(&mistakes, MISUSED),
-        },
+        Command::Serve(args) => {
+            let source = Source::new(args.config.clone(), args.overrides());
+            let reading = source.begin();
+            match source.load(&reading) {
+                Ok(config) => serve::run(config, source, reading),
+                Err(mistakes) => refuse(&mistakes, MISUSED),
+            }
+        }
         Command::Check(args) => match check(&args.config) {
             Ok(warnings) => {
                 warnings
@@ -52,13 +59,13 @@ fn main() -> ExitCode {
 /// All that can be wrong without starting anything; answers what is only odd.
 fn check(file: &Path) -> Result<Vec<String>, Mistakes> {
     let config = load(Some(file), &Overrides::default())?;
-    let (directory, warnings) = meta::directory(&config, String::new())?;
+    let (directory, warnings) = meta::directory(&config, String::new(), &ProcessSurroundings)?;
     let apps = match &directory {
         Some(directory) => directory.apps(),
         // Those of the meta document are checked when it comes.
         None => &meta::own_apps(&config)?,
     };
-    compose::authenticators(&config, apps)?;
+    compose::check_logins(&config, apps)?;
     compose::upstream_sink(&config)?;
     Ok(warnings)
 }

@@ -7,18 +7,20 @@ use std::process::ExitCode;
 use actix_web::web::Data;
 use linker_actors::adapter::postgres;
 use linker_actors::adapter::sqlite::{OpenOptions, SqliteStore};
-use linker_actors::{DataDir, Linker};
+use linker_actors::{Attempts, DataDir, Linker};
 
 use crate::compose::StorePlace;
-use crate::config::{Config, StoreLocation};
-use crate::http::{AsyncApi, Attempts, LoginShared, admin, client};
+use crate::config::{Config, ServerConfig, StoreLocation};
+use crate::http::{AsyncApi, LoginShared, Tokens, admin, client};
 use crate::process::{Failure, exit, listen, stop_signal};
+use crate::reload::{self, Parts, Reading, Reload, Source};
 use crate::telemetry::Telemetry;
+use crate::tls::PortTls;
 use crate::{compose, login_key, meta};
 
 /// Runs a node until it is told to stop.
-pub(crate) fn run(config: Config) -> ExitCode {
-    exit(actix_rt::System::new().block_on(serve(config)))
+pub(crate) fn run(config: Config, source: Source, reading: Reading) -> ExitCode {
+    exit(actix_rt::System::new().block_on(serve(config, source, reading)))
 }
 
 /// Brings the store's schema up to date.
@@ -51,7 +53,8 @@ fn lock(config: &Config) -> Result<DataDir, Failure> {
     DataDir::lock(&config.server.data_dir, &holder).map_err(Failure::at_run_time)
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), Failure> {
+    let hang_ups = reload::hang_ups().map_err(Failure::at_run_time)?;
     let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::at_run_time)?;
     if let Err(reason) = crate::allocator::return_memory() {
         tracing::warn!(reason, "memory that is not used may be kept");
@@ -59,14 +62,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let _locked = lock(&config)?;
     let (ws_listener, ws_address) = listen("server.bind", config.server.bind)?;
     let (admin_listener, admin_address) = listen("server.adminBind", config.server.admin_bind)?;
-    let (directory, warnings) =
-        meta::directory(&config, config.server.public_url_at(ws_address)).map_err(Failure::misuse)?;
+    let (directory, warnings) = meta::directory(&config, config.server.public_url_at(ws_address), &reading)
+        .map_err(Failure::misuse)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let public_url = config.server.public_url_at(ws_address);
     let protocol = AsyncApi::new(&public_url).map_err(Failure::at_run_time)?;
-    let builder = compose::builder(&config, directory, public_url).map_err(Failure::misuse)?;
+    let builder = compose::builder(&config, directory, public_url.clone()).map_err(Failure::misuse)?;
     let tokens = login_key::token_options(&config).map_err(Failure::at_run_time)?;
     let linker = builder
         .session_tokens(tokens)
@@ -80,22 +83,36 @@ async fn serve(config: Config) -> Result<(), Failure> {
         linker: Data::new(linker.handle()),
         attempts: Data::new(Attempts::new(config.login.per_second_per_address)),
     };
+    let tokens = Data::new(Tokens::new(&config.server));
+    let tls = PortTls::new(&config.server).map_err(Failure::misuse)?;
     let admin_server = admin::start(
         admin_listener,
-        &config.server,
+        tokens.clone(),
         login.clone(),
         protocol.clone(),
-        telemetry,
+        telemetry.clone(),
+        tls.admin.clone(),
     )
     .map_err(Failure::at_run_time)?;
-    let client_server =
-        client::start(ws_listener, &config, &linker, &login, &protocol).map_err(Failure::at_run_time)?;
+    let clients = tls.clients.clone();
+    let client_server = client::start(ws_listener, &config, &linker, &login, &protocol, clients)
+        .map_err(Failure::at_run_time)?;
     let (admin_handle, client_handle) = (admin_server.handle(), client_server.handle());
     actix_rt::spawn(admin_server);
     actix_rt::spawn(client_server);
-    announce(ws_address, admin_address).map_err(Failure::at_run_time)?;
+    announce(&config.server, ws_address, admin_address).map_err(Failure::at_run_time)?;
     tracing::info!(node.name = %config.node.name, domain.name = %config.node.domain, ws = %ws_address, admin = %admin_address, "ready");
+    let parts = Parts {
+        linker: linker.handle(),
+        tokens,
+        attempts: login.attempts,
+        tls,
+        telemetry,
+        public_url,
+    };
+    let reload = actix_rt::spawn(Reload::new(source, reading, config, parts).run(hang_ups));
     stop_signal().await.map_err(Failure::at_run_time)?;
+    reload.abort();
     tracing::info!("draining");
     // No new connections from here on; those that are open are the sessions', which end by themselves.
     linker.refuse_connections();
@@ -117,8 +134,12 @@ async fn stop<F: Future<Output = ()>>(linker: Linker, end_workers: impl FnOnce()
     safe
 }
 
-fn announce(ws: SocketAddr, admin: SocketAddr) -> std::io::Result<()> {
+fn announce(config: &ServerConfig, ws: SocketAddr, admin: SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "linker ready ws=ws://{ws}/ws admin=http://{admin}")?;
+    let (ws_scheme, admin_scheme) = (config.ws_scheme(), config.admin_scheme());
+    writeln!(
+        out,
+        "linker ready ws={ws_scheme}://{ws}/ws admin={admin_scheme}://{admin}"
+    )?;
     out.flush()
 }

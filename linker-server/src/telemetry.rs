@@ -1,9 +1,10 @@
 //! Logs and metrics.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::config::{LogFormat, TelemetryConfig};
 
@@ -27,12 +28,16 @@ const QUIET: [(&str, &str); 4] = [
 #[derive(Clone)]
 pub(crate) struct Telemetry {
     prometheus: PrometheusHandle,
+    /// Logs by this filter from now on.
+    refilter: Refilter,
 }
+
+type Refilter = Arc<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
 impl Telemetry {
     /// Logs to standard error and counts from now on.
     pub(crate) fn start(config: &TelemetryConfig) -> anyhow::Result<Self> {
-        start_logs(config)?;
+        let refilter = start_logs(config)?;
         let prometheus = PrometheusBuilder::new()
             .set_buckets_for_metric(
                 metrics_exporter_prometheus::Matcher::Suffix("_seconds".into()),
@@ -43,7 +48,13 @@ impl Telemetry {
                 &ROWS_BUCKETS,
             )?
             .install_recorder()?;
-        Ok(Self { prometheus })
+        Ok(Self { prometheus, refilter })
+    }
+
+    /// Logs at another level from now on, see [`TelemetryConfig::level`].
+    pub(crate) fn set_level(&self, level: &str) -> anyhow::Result<()> {
+        (self.refilter)(filter(level)?)?;
+        Ok(())
     }
 
     /// The metrics as Prometheus text.
@@ -57,14 +68,19 @@ impl Telemetry {
     }
 }
 
-/// Logs to standard error from now on.
-pub(crate) fn start_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
-    let mut filter = EnvFilter::try_new(&config.level)?;
-    for (target, level) in QUIET {
-        if !config.level.contains(target) {
-            filter = filter.add_directive(format!("{target}={level}").parse()?);
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    let mut filter = EnvFilter::try_new(level)?;
+    for (target, quiet) in QUIET {
+        if !level.contains(target) {
+            filter = filter.add_directive(format!("{target}={quiet}").parse()?);
         }
     }
+    Ok(filter)
+}
+
+/// Logs to standard error from now on; answers with what changes the filter.
+pub(crate) fn start_logs(config: &TelemetryConfig) -> anyhow::Result<Refilter> {
+    let filter = filter(&config.level)?;
     let json = match config.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
@@ -75,10 +91,17 @@ pub(crate) fn start_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
         // A line that cannot be written (a full disk, a reader that is gone) is lost; told on the same standard error, it would be a panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    let set = if json {
-        builder.json().flatten_event(true).try_init()
+    let (set, refilter): (_, Refilter) = if json {
+        let builder = builder.json().flatten_event(true).with_filter_reloading();
+        let handle = builder.reload_handle();
+        (builder.try_init(), Arc::new(move |filter| handle.reload(filter)))
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        let builder = builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
+        (builder.try_init(), Arc::new(move |filter| handle.reload(filter)))
     };
-    set.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    set.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
+    Ok(refilter)
 }

@@ -211,8 +211,8 @@ export class LinkerClient {
 
   /**
    * Logs in, connecting first where needed, in another domain where the user lives there. Keeps trying through lost
-   * connections and `AUTH_UNAVAILABLE`; rejects with the server's code when the login is refused for a reason that waiting does
-   * not heal. What is left out is as in the last login. While logged in as the same user, it renews the session with the
+   * connections, `AUTH_UNAVAILABLE` and `RATE_LIMITED`; rejects with the server's code when the login is refused for a
+   * reason that waiting does not heal. What is left out is as in the last login. While logged in as the same user, it renews the session with the
    * token given.
    */
   login(credentials?: Credentials): Promise<LoginReply>;

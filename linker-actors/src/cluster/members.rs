@@ -9,6 +9,7 @@ use linker_core::id::NodeInstance;
 use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, PresenceError, Store};
 use tokio::time::Instant;
 
+use super::settings::settings_in_common;
 use super::sweeper::Sweeper;
 use super::{Cluster, faults};
 use crate::node::Node;
@@ -25,14 +26,21 @@ const RECONCILED_A_BEAT: u64 = 50;
 /// Beats between two attempts to move what waits for a fault to end.
 const FAULT_BEATS: u64 = 2;
 
+/// How long nodes that were configured alike may differ, while a change of the configuration comes to one after the other.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(120);
+
 /// The task that beats.
 pub(crate) struct Members {
     node: Arc<Node>,
     store: Arc<dyn Store>,
-    /// What has to be the same everywhere.
-    settings: BTreeMap<String, String>,
+    /// The directory changes by itself.
+    is_followed: bool,
     joined: bool,
     contradicted: Option<String>,
+    /// Another node was configured like this one once.
+    was_alike: bool,
+    /// Since when another one is not any more.
+    differs_since: Option<Instant>,
     /// Messages of dead nodes may be in the store.
     inherits: bool,
     sweeper: Sweeper,
@@ -41,21 +49,33 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) fn new(node: &Arc<Node>, store: Arc<dyn Store>, settings: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, store: Arc<dyn Store>, is_followed: bool) -> Self {
         Self {
             node: Arc::clone(node),
             store,
-            settings,
+            is_followed,
             joined: false,
             contradicted: None,
+            was_alike: false,
+            differs_since: None,
             inherits: true,
             sweeper: Sweeper::default(),
             unreconciled: 0,
         }
     }
 
+    /// What has to be the same everywhere.
+    fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = settings_in_common(&self.node.config(), &self.node.directory());
+        if self.is_followed {
+            // The document tells all nodes of the domain the same; for a moment one knows more than another.
+            settings.remove("clientApps");
+        }
+        settings
+    }
+
     fn record(&self) -> NodeRecord {
-        self.node.record(self.settings.clone())
+        self.node.record(self.settings())
     }
 
     /// Comes in. Fails only for what waiting cannot mend.
@@ -183,14 +203,26 @@ impl Members {
         self.compare_settings(registry);
     }
 
-    /// Two nodes whose configuration contradicts serve the same users differently.
+    /// Two nodes whose configuration contradicts serve the same users differently. Those that were alike are given the time to be told of a change one after the
+    /// other, so that a configuration that is rolled out does not take all of them out of service.
     fn compare_settings(&mut self, registry: &Registry) {
+        let settings = self.settings();
         let mut contradictions = Vec::new();
         for record in registry.nodes.iter().filter(|record| record.node != self.node.me) {
-            for (key, own) in &self.settings {
+            for (key, own) in &settings {
                 if record.settings.get(key).is_some_and(|theirs| theirs != own) {
                     contradictions.push(format!("{key} differs from {}'s", record.node.name));
                 }
+            }
+        }
+        let others = registry.nodes.len() > 1;
+        self.was_alike |= others && contradictions.is_empty();
+        if contradictions.is_empty() {
+            self.differs_since = None;
+        } else if self.was_alike {
+            let since = *self.differs_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < CHANGE_PATIENCE {
+                return;
             }
         }
         let contradicted = (!contradictions.is_empty()).then(|| contradictions.join(", "));

@@ -33,7 +33,6 @@ pub(crate) use peer::{Offered, Peer};
 pub(crate) use questions::{
     Answer, MessageWord, Question, SessionWord, message_here, path_of, sessions_here,
 };
-pub(crate) use settings::settings_in_common;
 pub(crate) use start::start;
 pub(crate) use whereabouts::Located;
 

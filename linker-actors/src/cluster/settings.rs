@@ -12,7 +12,7 @@ use crate::config::NodeConfig;
 const PROTOCOL: u32 = 1;
 
 /// By name; what is long as a hash.
-pub(crate) fn settings_in_common(config: &NodeConfig, directory: &Directory) -> BTreeMap<String, String> {
+pub(super) fn settings_in_common(config: &NodeConfig, directory: &Directory) -> BTreeMap<String, String> {
     let session = &config.session;
     BTreeMap::from([
         ("protocol".to_owned(), PROTOCOL.to_string()),

@@ -1,6 +1,5 @@
 //! A node comes into its domain.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +13,11 @@ use crate::node::Node;
 /// How long a start waits for the bus; then it goes on, and is not ready.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Opens this node's inbox and joins the registry. What is away is tried again without end; fails for what waiting cannot mend.
+/// `is_followed`: its directory is that of a document which changes by itself. Opens this node's inbox and joins the registry. What is away is tried again without end; fails for what waiting cannot mend.
 pub(crate) async fn start(
     node: &Arc<Node>,
     store: Arc<dyn Store>,
-    settings: BTreeMap<String, String>,
+    is_followed: bool,
 ) -> Result<(), StartError> {
     if node.cluster.is_none() {
         return Ok(());
@@ -27,17 +26,13 @@ pub(crate) async fn start(
         let node = Arc::clone(node);
         node.backend
             .clone()
-            .spawn(async move { come_in(node, store, settings).await })
+            .spawn(async move { come_in(node, store, is_followed).await })
     };
     task.await
         .map_err(|error| StartError::Config(error.to_string()))?
 }
 
-async fn come_in(
-    node: Arc<Node>,
-    store: Arc<dyn Store>,
-    settings: BTreeMap<String, String>,
-) -> Result<(), StartError> {
+async fn come_in(node: Arc<Node>, store: Arc<dyn Store>, is_followed: bool) -> Result<(), StartError> {
     let Some(cluster) = &node.cluster else {
         return Ok(());
     };
@@ -56,7 +51,7 @@ async fn come_in(
         // The adapter goes on trying, and tells when it is there.
         Err(_) => tracing::warn!("the bus is away; the node is not ready until it is there"),
     }
-    let mut members = Members::new(&node, store, settings);
+    let mut members = Members::new(&node, store, is_followed);
     let joined = members.join(cluster).await;
     joined.map_err(|error| StartError::Presence(error.to_string()))?;
     tokio::spawn(members.run());

@@ -60,6 +60,10 @@ impl Handler<RouterMail> for RouterActor {
                 worker.wake();
                 return;
             }
+            RouterMail::Configure => {
+                worker.read_config();
+                return;
+            }
             RouterMail::CloseSessions => {
                 worker.close_sessions(CloseCode::GoingAway);
                 return;

@@ -77,6 +77,8 @@ pub(crate) enum RouterMail {
     LetGo,
     /// Anybody: look at what the node shares, it has changed.
     Wake,
+    /// A handle: the node has other settings.
+    Configure,
     /// The node drains: close this thread's connections with 1001.
     CloseSessions,
     /// The node stops: tell, and end. What is left goes to the node's own router.

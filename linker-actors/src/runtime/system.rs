@@ -102,10 +102,11 @@ impl Drop for System {
 }
 
 fn start_actors(node: &Arc<Node>, presence: Arc<dyn Presence>, store: Arc<dyn Store>) {
+    let config = node.config();
     let settings = StoreSettings {
-        max_per_user: node.config.retention_max_per_user,
-        dedupe_window: node.config.dedupe_window,
-        max_age: node.config.retention_max_age,
+        max_per_user: config.retention_max_per_user,
+        dedupe_window: config.dedupe_window,
+        max_age: config.retention_max_age,
     };
     // The first router there is gets number 0.
     let worker = Worker::of_this_thread(node);

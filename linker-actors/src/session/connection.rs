@@ -90,8 +90,7 @@ impl Connection {
 
     /// A client that asks without reading the answers must not make them pile up.
     fn output_is_crowded(&self) -> bool {
-        self.output.bytes.len()
-            > self.shell.worker().node.config.session.max_unproven_bytes + ANSWER_BYTES_MAX
+        self.output.bytes.len() > self.shell.worker().config().session.max_unproven_bytes + ANSWER_BYTES_MAX
     }
 
     /// The client's stream has ended. False when there is nothing left to say to it either.
@@ -129,7 +128,7 @@ impl Connection {
 
     /// Handles the frames that are there, as far as they may be.
     pub(super) fn handle_input(&mut self) {
-        let max_bytes = self.shell.worker().node.config.max_frame_bytes;
+        let max_bytes = self.shell.worker().config().max_frame_bytes;
         while !self.deaf && !self.input.is_empty() && self.wants_input() {
             match framing::next(&mut self.input, &self.assembler, max_bytes) {
                 Ok(None) => {

@@ -6,13 +6,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_http::StatusCode;
 use actix_http::header::{HeaderMap, ORIGIN};
+use arc_swap::ArcSwap;
+
+use crate::config::NodeConfig;
 
 /// Counts open connections and refuses those that may not come.
 pub(crate) struct Admission {
-    allowed_origins: Vec<String>,
+    rules: ArcSwap<Rules>,
+    open: Mutex<Open>,
+}
+
+/// What is allowed.
+struct Rules {
+    origins: Vec<String>,
     max_connections: usize,
     max_per_address: usize,
-    open: Mutex<Open>,
+}
+
+impl Rules {
+    fn of(config: &NodeConfig) -> Self {
+        let normal = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
+        Self {
+            origins: config.allowed_origins.iter().map(normal).collect(),
+            max_connections: config.max_connections,
+            max_per_address: config.max_connections_per_address,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -24,19 +43,40 @@ struct Open {
     waiting: bool,
 }
 
+impl Open {
+    /// Counts one more from this address, which costs memory: so only where they are limited. Answers whether it was counted, and nothing when there are too many.
+    fn count(&mut self, address: Option<IpAddr>, max: usize) -> Option<bool> {
+        let Some(address) = address.filter(|_| max > 0) else {
+            return Some(false);
+        };
+        if self.by_address.get(&address).is_some_and(|known| *known >= max) {
+            return None;
+        }
+        *self.by_address.entry(address).or_default() += 1;
+        Some(true)
+    }
+
+    fn forget(&mut self, address: IpAddr) {
+        if let Some(from_there) = self.by_address.get_mut(&address) {
+            *from_there -= 1;
+            if *from_there == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
 impl Admission {
-    pub(crate) fn new(
-        allowed_origins: &[String],
-        max_connections: usize,
-        max_per_address: usize,
-    ) -> Arc<Self> {
-        let normal = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
+    pub(crate) fn new(config: &NodeConfig) -> Arc<Self> {
         Arc::new(Self {
-            allowed_origins: allowed_origins.iter().map(normal).collect(),
-            max_connections,
-            max_per_address,
+            rules: ArcSwap::from_pointee(Rules::of(config)),
             open: Mutex::default(),
         })
+    }
+
+    /// Other rules, for who comes from now on. Connections that were not counted by address when they came are not now.
+    pub(crate) fn configure(&self, config: &NodeConfig) {
+        self.rules.store(Arc::new(Rules::of(config)));
     }
 
     /// Nobody more comes in.
@@ -69,6 +109,7 @@ impl Admission {
         if !self.origin_allowed(headers) {
             return Err((StatusCode::FORBIDDEN, "this origin may not connect"));
         }
+        let rules = self.rules.load();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.draining {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "the node is going away"));
@@ -79,24 +120,18 @@ impl Admission {
                 "the node waits for its meta document",
             ));
         }
-        if self.max_connections > 0 && open.all >= self.max_connections {
+        if rules.max_connections > 0 && open.all >= rules.max_connections {
             return Err((
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the node has too many connections",
             ));
         }
-        // Counting addresses costs memory, so only where they are limited.
-        let is_counted = self.max_per_address > 0;
-        if let Some(address) = address.filter(|_| is_counted) {
-            let from_there = open.by_address.entry(address).or_default();
-            if *from_there >= self.max_per_address {
-                return Err((
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too many connections from this address",
-                ));
-            }
-            *from_there += 1;
-        }
+        let Some(is_counted) = open.count(address, rules.max_per_address) else {
+            return Err((
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many connections from this address",
+            ));
+        };
         open.all += 1;
         Ok(Admitted {
             admission: Arc::clone(self),
@@ -105,16 +140,29 @@ impl Admission {
         })
     }
 
+    /// Counts a connection that has not asked for anything yet among those of its address, until the answer is dropped; none when there are too many.
+    pub(crate) fn arrive(self: &Arc<Self>, address: IpAddr) -> Option<Arriving> {
+        let max_per_address = self.rules.load().max_per_address;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_counted = open.count(Some(address), max_per_address)?;
+        Some(Arriving {
+            admission: Arc::clone(self),
+            address: is_counted.then_some(address),
+        })
+    }
+
     /// Whether a request with these headers comes from an origin that is let in; none at all is.
     pub(crate) fn origin_allowed(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else {
             return true;
         };
-        if self.allowed_origins.is_empty() {
+        let rules = self.rules.load();
+        if rules.origins.is_empty() {
             return true;
         }
         let origin = origin.to_str().unwrap_or_default().trim_end_matches('/');
-        self.allowed_origins
+        rules
+            .origins
             .iter()
             .any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
@@ -138,13 +186,24 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all -= 1;
-        if let Some(address) = self.address.filter(|_| self.is_counted)
-            && let Some(from_there) = open.by_address.get_mut(&address)
-        {
-            *from_there -= 1;
-            if *from_there == 0 {
-                open.by_address.remove(&address);
-            }
+        if let Some(address) = self.address.filter(|_| self.is_counted) {
+            open.forget(address);
+        }
+    }
+}
+
+/// A connection whose first words are awaited, those of TLS say; it counts to [`NodeConfig::max_connections_per_address`] while this lives.
+pub struct Arriving {
+    admission: Arc<Admission>,
+    /// `None` while addresses are not limited.
+    address: Option<IpAddr>,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.forget(address);
         }
     }
 }

@@ -163,12 +163,11 @@ async fn watch(
     mailbox: Recipient<ToSession>,
     socket: Arc<socket2::Socket>,
 ) {
-    let stall_timeout = worker.node.config.session.stall_timeout;
     // The session's own end drops its `seen_at`.
     while mailbox.connected() && Rc::strong_count(&seen_at) > 1 {
         let asked_at = worker.now().elapsed;
         let _ = mailbox.try_send(ToSession::Tick);
-        tokio::time::sleep(stall_timeout).await;
+        tokio::time::sleep(worker.config().session.stall_timeout).await;
         if seen_at.get() < asked_at {
             metrics::counter!("linker_stalled_sessions_total").increment(1);
             // Gone already is as good.

@@ -14,7 +14,7 @@ use linker_core::custody::{Origin, Outcome};
 use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{DomainName, SessionId, UserId};
-use linker_core::session::{Draft, Session, SessionContext, SessionEffect, SessionPage};
+use linker_core::session::{Draft, Session, SessionContext, SessionEffect, SessionPage, SharedLimits};
 
 use super::elders::Elders;
 use super::{Admitted, SessionEntry, ToSession};
@@ -23,6 +23,7 @@ use crate::links;
 use crate::router::Target;
 use crate::runtime::guard;
 use crate::runtime::places::Place;
+use crate::shared_limits::SessionShare;
 use crate::store::{PageWanted, StoreRequest};
 use crate::worker::Worker;
 
@@ -31,6 +32,8 @@ pub(crate) const SUBMIT_CREDIT_BYTES: usize = 512 * 1024;
 
 /// The same while much is pending on the node: enough to go on as fast as the store does.
 const CROWDED_CREDIT_BYTES: usize = 16 * 1024;
+
+const TOO_MANY_SESSIONS: &str = "the users of this app have too many sessions on this node; try again later";
 
 /// How long a connection is kept for the close frame that tells of a fault.
 const CRASH_LINGER: Duration = Duration::from_secs(1);
@@ -197,13 +200,20 @@ impl SessionShell {
     ) {
         let node = &self.worker.node;
         let directory = node.directory();
+        let config = self.worker.config();
+        let share = config.has_shared_limits().then(|| SessionShare {
+            rates: &node.shared_rates,
+            clock: node.clock,
+            address: self.admitted.address(),
+        });
         let mut cx = SessionContext {
             now: self.worker.known_now(),
-            config: &node.config.session,
+            config: &config.session,
             directory: &directory,
             types: &node.types,
+            shared: share.as_ref().map(|share| share as &dyn SharedLimits),
             backlog_bytes: self.entry.as_ref().map_or(0, |entry| entry.backlog_bytes()),
-            feed_bytes: node.feed_bytes(),
+            feed_bytes: node.feed_bytes(config.session.max_unproven_bytes),
             effects,
         };
         body(&mut self.core, &mut cx);
@@ -245,7 +255,12 @@ impl SessionShell {
                 }
             }
             SessionEffect::Authenticate(app, credentials) => self.authenticate(app, credentials),
-            SessionEffect::Register { user, replay } => self.register(user, replay),
+            SessionEffect::Register { user, replay } => {
+                if !self.register(user, replay) {
+                    let refusal = FrameError::new(ErrorCode::RateLimited, TOO_MANY_SESSIONS);
+                    self.input(effects, |core, cx| core.on_registered(Err(refusal), cx));
+                }
+            }
             SessionEffect::CloseUser(user, reference) => {
                 let home = self.worker.node.directory().home_away_of(&user).cloned();
                 if let Some(home) = home {
@@ -415,12 +430,14 @@ impl SessionShell {
         });
     }
 
-    fn register(&mut self, user: UserId, replay: bool) {
+    /// False when the user's app has too many sessions already.
+    fn register(&mut self, user: UserId, replay: bool) -> bool {
         let Some(mailbox) = self.mailbox.clone() else {
-            return;
+            return true;
         };
         let node = &self.worker.node;
-        let max_unproven = node.config.session.max_unproven_bytes;
+        let config = self.worker.config();
+        let max_unproven = config.session.max_unproven_bytes;
         let now = self.worker.known_now();
         let mut entry = SessionEntry::new(self.id, user, mailbox, max_unproven, replay, now);
         entry.address = self.admitted.address();
@@ -429,13 +446,17 @@ impl SessionShell {
             let elders = node.sessions.of(&user);
             self.elders = Elders::of(elders);
         }
-        node.sessions.insert(Arc::clone(&entry));
+        if !node.sessions.insert(Arc::clone(&entry), config.sessions_per_app) {
+            self.elders = None;
+            return false;
+        }
         self.entry = Some(Arc::clone(&entry));
         // A directory that came into force before this was in the table has not seen it.
         if !self.core.is_admitted_by(&node.directory()) {
             crate::presence::close(&entry, CloseCode::GoingAway);
         }
         self.worker.register(entry);
+        true
     }
 
     /// Once they are done, one more round gives routers of other threads the time to hear of it.
@@ -550,7 +571,7 @@ impl SessionShell {
         if self.ended {
             return;
         }
-        let config = &self.worker.node.config.session;
+        let config = &self.worker.config().session;
         let deadline = self.core.deadline(self.worker.known_now(), config);
         if deadline < self.wheel_at
             && let Some(place) = self.place

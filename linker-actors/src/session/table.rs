@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use linker_core::id::{SessionId, UserId};
+use linker_core::id::{AppName, SessionId, UserId};
 use smallvec::SmallVec;
 
 use super::SessionEntry;
@@ -20,6 +20,7 @@ pub(crate) struct SessionTable {
     stripes: Vec<Mutex<Stripe>>,
     hasher: RandomState,
     len: AtomicUsize,
+    by_app: Mutex<HashMap<AppName, usize>>,
 }
 
 impl SessionTable {
@@ -29,6 +30,7 @@ impl SessionTable {
             stripes,
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
+            by_app: Mutex::default(),
         }
     }
 
@@ -37,12 +39,40 @@ impl SessionTable {
         self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
+    /// Whether there was room: an app has at most `max_of_app` sessions, 0 is no limit.
+    #[must_use]
+    pub(crate) fn insert(&self, entry: Arc<SessionEntry>, max_of_app: usize) -> bool {
+        if !self.count(entry.user.app(), max_of_app) {
+            return false;
+        }
         self.stripe(&entry.user)
             .entry(entry.user)
             .or_default()
             .push(entry);
         self.len.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn apps(&self) -> MutexGuard<'_, HashMap<AppName, usize>> {
+        self.by_app.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, app: &AppName, max: usize) -> bool {
+        let mut apps = self.apps();
+        let known = apps.entry(*app).or_default();
+        let has_room = max == 0 || *known < max;
+        *known += usize::from(has_room);
+        has_room
+    }
+
+    fn discount(&self, app: &AppName, sessions: usize) {
+        let mut apps = self.apps();
+        if let Some(known) = apps.get_mut(app) {
+            *known = known.saturating_sub(sessions);
+            if *known == 0 {
+                apps.remove(app);
+            }
+        }
     }
 
     pub(crate) fn remove(&self, entry: &SessionEntry) {
@@ -51,11 +81,13 @@ impl SessionTable {
         if let Entry::Occupied(mut sessions) = stripe.entry(entry.user) {
             let before = sessions.get().len();
             sessions.get_mut().retain(|known| known.id != entry.id);
-            self.len
-                .fetch_sub(before - sessions.get().len(), Ordering::Relaxed);
+            let gone = before - sessions.get().len();
+            self.len.fetch_sub(gone, Ordering::Relaxed);
             if sessions.get().is_empty() {
                 sessions.remove();
             }
+            drop(stripe);
+            self.discount(entry.user.app(), gone);
         }
     }
 

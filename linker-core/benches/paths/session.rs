@@ -113,6 +113,7 @@ impl Alone {
             config: &self.config,
             directory: &self.directory,
             types: &self.types,
+            shared: None,
             backlog_bytes: 0,
             feed_bytes: usize::MAX,
             effects: &mut self.effects,

@@ -20,7 +20,7 @@ const WINDOWS_MORE: u32 = 9;
 pub struct CustodyConfig {
     /// A message not proven within this time is stored; a node that is behind its own work gives itself more, see [`CustodyShared::lag`].
     pub commit_window: Duration,
-    /// RELIABLE bytes that may be pending on the node.
+    /// RELIABLE bytes that may be pending on the node; [`CustodyShared::set_max_pending_bytes`] changes it.
     pub max_pending_bytes: usize,
     /// There may be other nodes, which take over what this one moved when it dies.
     pub several_nodes: bool,
@@ -44,6 +44,8 @@ pub struct CustodyShared {
     pub claims: Mutex<Claims>,
     /// What was sent lately.
     pub dedupe: DedupeTable,
+    /// See [`CustodyConfig::max_pending_bytes`], as it is now.
+    max_pending_bytes: AtomicUsize,
     /// RELIABLE bytes pending on the node.
     pub pending_bytes: AtomicUsize,
     /// Messages pending on the node.
@@ -64,6 +66,7 @@ impl CustodyShared {
     /// Nothing pending, the store there.
     pub fn new(config: CustodyConfig, dedupe: DedupeTable) -> Self {
         Self {
+            max_pending_bytes: AtomicUsize::new(config.max_pending_bytes),
             config,
             claims: Mutex::default(),
             dedupe,
@@ -94,6 +97,16 @@ impl CustodyShared {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// RELIABLE bytes that may be pending on the node.
+    pub fn max_pending_bytes(&self) -> usize {
+        self.max_pending_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Another bound, from now on: what is pending beyond it stays, and nothing more is taken until there is room.
+    pub fn set_max_pending_bytes(&self, bytes: usize) {
+        self.max_pending_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// What is added to the commit window at `now`.
     pub(super) fn patience(&self, now: Duration) -> Duration {
         (self.lag.at(now) * TURNS).min(self.config.commit_window * WINDOWS_MORE)
@@ -101,11 +114,11 @@ impl CustodyShared {
 
     /// Whether so much is pending that what is safe in the store had better be only there.
     pub(super) fn holds_enough(&self) -> bool {
-        self.pending_bytes.load(Ordering::Relaxed) >= self.config.max_pending_bytes / 4
+        self.pending_bytes.load(Ordering::Relaxed) >= self.max_pending_bytes() / 4
     }
 
     /// Whether the bound of pending bytes is reached.
     pub fn is_full(&self) -> bool {
-        self.pending_bytes.load(Ordering::Relaxed) >= self.config.max_pending_bytes
+        self.pending_bytes.load(Ordering::Relaxed) >= self.max_pending_bytes()
     }
 }

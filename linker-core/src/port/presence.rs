@@ -125,6 +125,9 @@ pub trait Presence: Send + Sync + 'static {
     /// Registers sessions; answers in the order asked.
     fn register(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<Registered>, PresenceError>>;
 
+    /// From now on a user may have so many sessions (at least one): who has more keeps them until the next registration.
+    fn limit_sessions(&self, per_user: usize);
+
     /// Removes sessions; answers for each whether it was the user's last. A session that is not registered (any more) is never the last.
     fn farewell(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<bool>, PresenceError>>;
 

@@ -15,6 +15,7 @@ use super::config::SessionConfig;
 use super::effect::{CallResult, Draft, SessionEffect};
 use super::proof::ProofWindow;
 use super::pump::Pump;
+use super::shared::SharedLimits;
 
 /// What all sessions of a node share, and where effects go.
 pub struct SessionContext<'a> {
@@ -26,6 +27,8 @@ pub struct SessionContext<'a> {
     pub directory: &'a Directory,
     /// The message types this node knows.
     pub types: &'a MessageTypes,
+    /// Limits it shares with other sessions; `None`: there are none.
+    pub shared: Option<&'a dyn SharedLimits>,
     /// Bytes held for this session: in its mailbox, unwritten or unproven.
     pub backlog_bytes: usize,
     /// How much of what is fed from the store may be held for this session, bytes; at most half of `max_unproven_bytes`.

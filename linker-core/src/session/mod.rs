@@ -7,6 +7,7 @@ mod login;
 mod proof;
 mod pump;
 mod rate;
+mod shared;
 mod state;
 
 pub use config::SessionConfig;
@@ -14,4 +15,5 @@ pub use context::{FrameContext, SessionContext};
 pub use effect::{CallResult, Draft, SessionEffect};
 pub use login::{LoginRefusal, check_login};
 pub use proof::ProofWindow;
+pub use shared::{SharedLimits, SharedVerdict};
 pub use state::{Session, SessionPage};

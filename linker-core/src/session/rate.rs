@@ -21,6 +21,17 @@ pub(super) enum Verdict {
 }
 
 impl TokenBucket {
+    /// A frame that others' limit refuses: for the how-manieth time in a row.
+    pub(super) fn violate(&mut self) -> Verdict {
+        self.violations = self.violations.saturating_add(1);
+        Verdict::Refuse(self.violations)
+    }
+
+    /// Whether what has passed is the end of a row of violations.
+    pub(super) fn passed(&mut self) {
+        self.violations = 0;
+    }
+
     /// Takes one token, of `per_second` and at most `burst` at once.
     pub(super) fn take(&mut self, now: Duration, per_second: u32, burst: u32) -> Verdict {
         if per_second == 0 {
@@ -30,11 +41,9 @@ impl TokenBucket {
         let step = Duration::from_nanos(NANOS_PER_SECOND / u64::from(per_second));
         let next = self.full_at.max(now) + step;
         if next.saturating_sub(now) > step * burst {
-            self.violations = self.violations.saturating_add(1);
-            return Verdict::Refuse(self.violations);
+            return self.violate();
         }
         self.full_at = next;
-        self.violations = 0;
         Verdict::Pass
     }
 }
@@ -53,6 +62,7 @@ mod tests {
         assert_eq!(bucket.take(at(0), 10, 5), Verdict::Refuse(1));
         assert_eq!(bucket.take(at(50), 10, 5), Verdict::Refuse(2));
         assert_eq!(bucket.take(at(100), 10, 5), Verdict::Pass);
+        bucket.passed();
         assert_eq!(bucket.take(at(101), 10, 5), Verdict::Refuse(1));
     }
 

@@ -12,6 +12,7 @@ use super::login::{Candidate, LoggedIn};
 use super::proof::ProofWindow;
 use super::pump::Pump;
 use super::rate::{TokenBucket, Verdict};
+use super::shared::SharedVerdict;
 use crate::clock::Now;
 use crate::code::{CloseCode, ErrorCode, FrameError};
 use crate::custody::Delivery;
@@ -111,21 +112,14 @@ impl Session {
         if !self.is_open() {
             return;
         }
-        let verdict = self.rate.take(
-            cx.now.elapsed,
-            cx.config.messages_per_second,
-            cx.config.message_burst,
-        );
+        let (verdict, refusal) = self.take_rate(cx);
         let frame = ClientFrame::parse(text);
         let reference = frame
             .as_ref()
             .ok()
             .and_then(|frame| frame.reference().ok().flatten());
         let result = match (verdict, &frame) {
-            (Verdict::Refuse(_), _) => Err(FrameError::new(
-                ErrorCode::RateLimited,
-                "too many frames; this one was not processed",
-            )),
+            (Verdict::Refuse(_), _) => Err(FrameError::new(ErrorCode::RateLimited, refusal)),
             (Verdict::Pass, Err(error)) => Err(error.clone()),
             (Verdict::Pass, Ok(frame)) => self.on_frame(frame, reference.as_deref(), cx),
         };
@@ -138,6 +132,35 @@ impl Session {
             self.close(CloseCode::RateLimit, cx);
         }
         self.advance(cx);
+    }
+
+    /// What the rates say to one more text frame, and why it is refused if it is: its own first, so that what they refuse costs others nothing.
+    fn take_rate(&mut self, cx: &SessionContext<'_>) -> (Verdict, &'static str) {
+        let config = cx.config;
+        let own = self
+            .rate
+            .take(cx.now.elapsed, config.messages_per_second, config.message_burst);
+        if own != Verdict::Pass {
+            return (own, "too many frames; this one was not processed");
+        }
+        let shared = match (cx.shared, &self.login) {
+            (Some(shared), Some(login)) => shared.frame(&login.user, cx.now),
+            _ => SharedVerdict::Pass,
+        };
+        match shared {
+            SharedVerdict::Pass => {
+                self.rate.passed();
+                (Verdict::Pass, "")
+            }
+            SharedVerdict::UserOver => (
+                self.rate.violate(),
+                "too many frames of all sessions of this user; this one was not processed",
+            ),
+            SharedVerdict::AppOver => (
+                Verdict::Refuse(0),
+                "too many frames of all users of this app; this one was not processed",
+            ),
+        }
     }
 
     fn on_frame(

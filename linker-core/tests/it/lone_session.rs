@@ -14,7 +14,7 @@ use linker_core::frame::ServerFrame;
 use linker_core::id::MessageId;
 use linker_core::message_type::MessageTypes;
 use linker_core::port::Login;
-use linker_core::session::{Session, SessionConfig, SessionContext, SessionEffect};
+use linker_core::session::{Session, SessionConfig, SessionContext, SessionEffect, SharedLimits};
 
 use crate::simulation::directory;
 
@@ -27,6 +27,7 @@ pub(crate) struct Alone {
     pub(crate) config: SessionConfig,
     pub(crate) directory: Directory,
     pub(crate) types: MessageTypes,
+    pub(crate) shared: Option<Box<dyn SharedLimits>>,
     /// Bytes held for it, as its node would count them.
     pub(crate) backlog: usize,
     pub(crate) unflushed: usize,
@@ -50,6 +51,7 @@ impl Alone {
             config,
             directory: directory(true),
             types: MessageTypes::protocol(),
+            shared: None,
             backlog: 0,
             unflushed: 0,
             sent: Vec::new(),
@@ -81,6 +83,7 @@ impl Alone {
             config: &self.config,
             directory: &self.directory,
             types: &self.types,
+            shared: self.shared.as_deref(),
             backlog_bytes: self.backlog,
             feed_bytes: self.config.max_unproven_bytes / 2,
             effects: &mut effects,

@@ -31,6 +31,7 @@ mod pem_laws;
 mod sequencer_laws;
 mod session_inputs;
 mod session_laws;
+mod shared_limits;
 mod simulation;
 mod strategy;
 mod upstream_lanes;

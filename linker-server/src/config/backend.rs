@@ -54,7 +54,7 @@ impl PresenceBackend {
             let url = memory_or(text, &["redis", "rediss"], ALLOWED)?;
             Ok(url.map_or(Self::Memory, Self::Redis))
         };
-        section.parsed("url", ALLOWED, parse).unwrap_or_default()
+        url(section, ALLOWED, parse)
     }
 }
 
@@ -65,8 +65,25 @@ impl BusBackend {
             let url = memory_or(text, &["amqp", "amqps"], ALLOWED)?;
             Ok(url.map_or(Self::Memory, Self::Rabbit))
         };
-        section.parsed("url", ALLOWED, parse).unwrap_or_default()
+        url(section, ALLOWED, parse)
     }
+}
+
+/// `url`, or the content of `urlFile`: a url may have a password in it.
+fn url<T: Default>(section: &mut Section<'_>, allowed: &str, parse: impl Fn(&str) -> Result<T, Wrong>) -> T {
+    let given = section.parsed("url", allowed, &parse);
+    let mut from_file = None;
+    section.secret_file("urlFile", |text| {
+        from_file = Some(parse(text)?);
+        Ok(())
+    });
+    if section.has("url") && section.has("urlFile") {
+        section.wrong(
+            "urlFile",
+            Wrong::new("url is given too", "url or urlFile, not both"),
+        );
+    }
+    given.or(from_file).unwrap_or_default()
 }
 
 /// What one node of several cannot do without: they find each other in the registry, speak over the bus and share the store.
@@ -145,9 +162,7 @@ pub(super) fn has_scheme(text: &str, schemes: &[&str]) -> bool {
 impl StoreConfig {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
-            location: section
-                .parsed("url", STORE_ALLOWED, store_location)
-                .unwrap_or_default(),
+            location: url(section, STORE_ALLOWED, store_location),
             migrate: section.boolean("migrate", true),
         }
     }

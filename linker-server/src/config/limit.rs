@@ -21,6 +21,14 @@ pub(crate) struct LimitsConfig {
     pub(crate) auth_timeout: Duration,
     /// `sessionsPerUser`; default 8.
     pub(crate) sessions_per_user: u32,
+    /// `sessionsPerApp` on this node; 0 (default): no limit.
+    pub(crate) sessions_per_app: u32,
+    /// `messagesPerSecondPerUser`, of all sessions of a user on this node; 0 (default): no limit.
+    pub(crate) messages_per_second_per_user: u32,
+    /// `messagesPerSecondPerApp`, of all users of an app on this node; 0 (default): no limit.
+    pub(crate) messages_per_second_per_app: u32,
+    /// `loginsPerSecondPerAddress`: `AUTH_CLIENT` frames; 0 (default): no limit.
+    pub(crate) logins_per_second_per_address: u32,
     /// `messagesPerSecond` of a session; 0 (default): no limit.
     pub(crate) messages_per_second: u32,
     /// `messageBurst`; 0 (default): one second's worth.
@@ -59,6 +67,10 @@ impl LimitsConfig {
             ),
             auth_timeout: section.duration("authTimeout", SHORTEST..=HOUR, seconds(10)),
             sessions_per_user: section.integer_u32("sessionsPerUser", 1..=1000, 8),
+            sessions_per_app: section.integer_u32("sessionsPerApp", 0..=u32::MAX, 0),
+            messages_per_second_per_user: section.integer_u32("messagesPerSecondPerUser", 0..=1_000_000, 0),
+            messages_per_second_per_app: section.integer_u32("messagesPerSecondPerApp", 0..=10_000_000, 0),
+            logins_per_second_per_address: section.integer_u32("loginsPerSecondPerAddress", 0..=1_000_000, 0),
             messages_per_second: section.integer_u32("messagesPerSecond", 0..=1_000_000, 0),
             message_burst: section.integer_u32("messageBurst", 0..=1_000_000, 0),
             max_violations: section.integer_u32("maxViolations", 1..=1_000_000, 100),

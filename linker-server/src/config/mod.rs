@@ -27,6 +27,7 @@ mod secret;
 mod server;
 mod surroundings;
 mod telemetry;
+mod tls;
 mod unbuilt;
 mod upstream;
 mod values;
@@ -53,6 +54,7 @@ pub(crate) use secret::Secret;
 pub(crate) use server::ServerConfig;
 pub(crate) use surroundings::{ProcessSurroundings, Surroundings};
 pub(crate) use telemetry::{LogFormat, TelemetryConfig};
+pub(crate) use tls::TlsConfig;
 pub(crate) use upstream::{UpstreamConfig, UpstreamTarget};
 
 use reader::Section;

@@ -9,7 +9,7 @@ use super::check;
 use super::mistake::Wrong;
 use super::reader::{Found, Section};
 use super::secret::Secret;
-use super::unbuilt;
+use super::tls::{self, TlsConfig};
 use super::values::scalar_of;
 
 const WORKERS_MAX: u32 = 256;
@@ -33,6 +33,10 @@ pub(crate) struct ServerConfig {
     pub(crate) metrics_auth: bool,
     /// `allowedOrigins`, as browsers send them; empty: any.
     pub(crate) allowed_origins: Vec<String>,
+    /// `tls`: clients speak TLS; default: they do not.
+    pub(crate) tls: Option<TlsConfig>,
+    /// `adminTls`: so do those of the admin port.
+    pub(crate) admin_tls: Option<TlsConfig>,
     /// `workers`: threads that carry sessions; 0 (default): one a core.
     pub(crate) workers: u32,
     /// `drainTimeout`: the longest a stop may take; default 30 s.
@@ -46,7 +50,17 @@ impl ServerConfig {
     pub(crate) fn public_url_at(&self, bound: SocketAddr) -> String {
         self.public_url
             .clone()
-            .unwrap_or_else(|| format!("ws://{bound}/ws"))
+            .unwrap_or_else(|| format!("{}://{bound}/ws", self.ws_scheme()))
+    }
+
+    /// What clients speak.
+    pub(crate) fn ws_scheme(&self) -> &'static str {
+        if self.tls.is_some() { "wss" } else { "ws" }
+    }
+
+    /// What is spoken on the admin port.
+    pub(crate) fn admin_scheme(&self) -> &'static str {
+        if self.admin_tls.is_some() { "https" } else { "http" }
     }
 
     pub(super) fn read(section: &mut Section<'_>) -> Self {
@@ -62,7 +76,6 @@ impl ServerConfig {
             );
             section.wrong("adminTokenFile", wrong);
         }
-        unbuilt::refuse_tls(section);
         let config = Self {
             bind: bind.unwrap_or_else(|| loopback(8088)),
             public_url: section.parsed("publicUrl", "a ws url", check::websocket_url),
@@ -71,6 +84,8 @@ impl ServerConfig {
             tokens: api_tokens::read(section),
             metrics_auth: section.boolean("metricsAuth", false),
             allowed_origins: read_origins(section),
+            tls: tls::read(section, "tls"),
+            admin_tls: tls::read(section, "adminTls"),
             workers: section.integer_u32("workers", 0..=WORKERS_MAX, 0),
             drain_timeout: section.duration(
                 "drainTimeout",

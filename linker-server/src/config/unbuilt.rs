@@ -6,11 +6,6 @@ use super::reader::Section;
 
 const ABSENT: &str = "no such key";
 
-/// Refuses `server.tls`.
-pub(super) fn refuse_tls(server: &mut Section<'_>) {
-    refuse_key(server, "tls", "TLS");
-}
-
 /// Refuses `telemetry.otlpUrl`.
 pub(super) fn refuse_otlp(telemetry: &mut Section<'_>) {
     refuse_key(telemetry, "otlpUrl", "export over OTLP");

@@ -202,7 +202,7 @@ impl Section<'_> {
     pub(super) fn secret_file(
         &mut self,
         name: &'static str,
-        check: fn(&str) -> Result<(), Wrong>,
+        check: impl FnOnce(&str) -> Result<(), Wrong>,
     ) -> Option<Secret> {
         self.text_file(name, check).map(|(_, text)| Secret::new(text))
     }
@@ -217,10 +217,11 @@ impl Section<'_> {
         self.text_file(name, check).map(|(path, _)| path)
     }
 
-    fn text_file(
+    /// The file that `name` tells, and what stands in it.
+    pub(super) fn text_file(
         &mut self,
         name: &'static str,
-        check: fn(&str) -> Result<(), Wrong>,
+        check: impl FnOnce(&str) -> Result<(), Wrong>,
     ) -> Option<(PathBuf, String)> {
         const ALLOWED: &str = "the path of a readable text file of at most 64KiB that is not empty";
         let (path, _) = self.path(name)?;

@@ -1,14 +1,21 @@
 //! The admin port: health, metrics and the API.
 
-use std::net::TcpListener;
+use std::fmt::Debug;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_rt::net::TcpStream;
+use actix_server::Server;
+use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use linker_actors::LinkerHandle;
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing_actix_web::TracingLogger;
 
 use super::api::{self, LoginShared, Tokens};
@@ -16,8 +23,8 @@ use super::asyncapi::AsyncApi;
 use super::console;
 use super::log::RequestLog;
 use super::problem::Problem;
-use crate::config::ServerConfig;
 use crate::telemetry::Telemetry;
+use crate::tls::{Accept, Tls, TlsSocket};
 
 /// How often histograms are tidied when nobody asks for metrics.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -33,10 +40,11 @@ struct Admin {
 /// Serves the admin port on a thread of its own.
 pub(crate) fn start(
     listener: TcpListener,
-    config: &ServerConfig,
+    tokens: web::Data<Tokens>,
     login: LoginShared,
     protocol: AsyncApi,
     telemetry: Telemetry,
+    tls: Option<Tls>,
 ) -> std::io::Result<Server> {
     let upkeep = telemetry.clone();
     actix_rt::spawn(async move {
@@ -48,34 +56,74 @@ pub(crate) fn start(
     let process = metrics_process::Collector::default();
     process.describe();
     let admin = web::Data::new(Admin { telemetry, process });
-    let linker = login.linker.clone();
-    let shared = api::Shared::new(Tokens::new(config), login);
-    let server = HttpServer::new(move || {
-        App::new()
-            .wrap(TracingLogger::<RequestLog>::new())
-            // What these pages can do no page of another origin is to have its visitors click within itself.
-            .wrap(
-                DefaultHeaders::new()
-                    .add((header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"))
-                    .add((header::X_FRAME_OPTIONS, "DENY"))
-                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
-            )
-            .app_data(admin.clone())
-            .app_data(linker.clone())
-            .route("/health/live", web::get().to(live))
-            .route("/health/ready", web::get().to(ready))
-            .route("/metrics", web::get().to(metrics))
-            .configure(console::routes)
-            .configure(|config| api::routes(config, &shared))
-            .configure(|config| protocol.routes(config))
-            .default_service(web::to(api::nothing))
-    });
-    Ok(server
+    let shared = Shared {
+        admin,
+        linker: login.linker.clone(),
+        api: api::Shared::new(tokens, login),
+        protocol,
+    };
+    let server = Server::build()
         .workers(WORKERS)
         .disable_signals()
-        .shutdown_timeout(1)
-        .listen(listener)?
-        .run())
+        .shutdown_timeout(1);
+    let server = match tls.map(|tls| Accept::new(tls, None)) {
+        None => server.listen("admin", listener, move || {
+            let plain = fn_service(|io: TcpStream| {
+                let peer = io.peer_addr().ok();
+                std::future::ready(Ok((io, peer)))
+            });
+            plain.and_then(http::<TcpStream>(&shared))
+        })?,
+        Some(accept) => server.listen("admin", listener, move || {
+            let accept = accept.clone();
+            let secured = fn_service(move |io: TcpStream| {
+                let accepting = accept.clone().accept(io);
+                async { accepting.await.map_err(DispatchError::Io) }
+            });
+            secured.and_then(http::<TlsSocket>(&shared))
+        })?,
+    };
+    Ok(server.run())
+}
+
+/// What all threads share.
+#[derive(Clone)]
+struct Shared {
+    admin: web::Data<Admin>,
+    linker: web::Data<LinkerHandle>,
+    api: api::Shared,
+    protocol: AsyncApi,
+}
+
+/// HTTP/1.1 on a socket of either kind.
+fn http<T: AsyncRead + AsyncWrite + Unpin + Debug + 'static>(
+    shared: &Shared,
+) -> impl ServiceFactory<
+    (T, Option<SocketAddr>),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+> + use<T> {
+    let app = App::new()
+        .wrap(TracingLogger::<RequestLog>::new())
+        // What these pages can do no page of another origin is to have its visitors click within itself.
+        .wrap(
+            DefaultHeaders::new()
+                .add((header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"))
+                .add((header::X_FRAME_OPTIONS, "DENY"))
+                .add(("Cross-Origin-Resource-Policy", "same-origin")),
+        )
+        .app_data(shared.admin.clone())
+        .app_data(shared.linker.clone())
+        .route("/health/live", web::get().to(live))
+        .route("/health/ready", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics))
+        .configure(console::routes)
+        .configure(|config| api::routes(config, &shared.api))
+        .configure(|config| shared.protocol.routes(config))
+        .default_service(web::to(api::nothing));
+    HttpService::build().h1(map_config(app, |_: ()| AppConfig::default()))
 }
 
 async fn live() -> HttpResponse {

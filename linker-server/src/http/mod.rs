@@ -3,14 +3,12 @@
 pub(crate) mod admin;
 mod api;
 mod asyncapi;
-mod attempts;
 pub(crate) mod client;
 mod console;
 mod log;
 mod problem;
 mod web;
 
-pub(crate) use api::LoginShared;
+pub(crate) use api::{LoginShared, Tokens};
 pub(crate) use asyncapi::AsyncApi;
-pub(crate) use attempts::Attempts;
 pub(crate) use log::RequestLog;

@@ -9,17 +9,18 @@ use linker_actors::core::meta::MetaUnfit;
 use linker_actors::core::network::Domain;
 
 use super::document;
-use crate::config::{Config, MetaFile, MetaSource, Mistake, Mistakes, Place, Wrong};
+use crate::config::{Config, MetaFile, MetaSource, Mistake, Mistakes, Place, Surroundings, Wrong};
 
 /// The directory, and what is odd about the document it comes from; none where the document is a meta server's. `own_url` is what clients of this domain are
-/// told to connect to where no document says so.
+/// told to connect to where no document says so; `surroundings` is who reads the document.
 pub(crate) fn directory(
     config: &Config,
     own_url: String,
+    surroundings: &dyn Surroundings,
 ) -> Result<(Option<Directory>, Vec<String>), Mistakes> {
     match &config.meta {
         Some(MetaSource::File(meta)) => {
-            let (directory, warnings) = from_file(config, meta)?;
+            let (directory, warnings) = from_file(config, meta, surroundings)?;
             Ok((Some(directory), warnings))
         }
         Some(MetaSource::Server { .. }) => Ok((None, Vec::new())),
@@ -48,8 +49,12 @@ pub(crate) fn own_apps(config: &Config) -> Result<Arc<ClientApps>, Mistakes> {
     Ok(Arc::new(apps))
 }
 
-fn from_file(config: &Config, meta: &MetaFile) -> Result<(Directory, Vec<String>), Mistakes> {
-    let bytes = document::read(&meta.path).map_err(|error| {
+fn from_file(
+    config: &Config,
+    meta: &MetaFile,
+    surroundings: &dyn Surroundings,
+) -> Result<(Directory, Vec<String>), Mistakes> {
+    let bytes = document::read(&meta.path, surroundings).map_err(|error| {
         let what = format!("{} cannot be read: {error}", meta.path.display());
         let wrong = Wrong::new(what, "the path of a meta document");
         Mistakes::one(meta.place.clone(), "meta.file", wrong)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use linker_actors::core::meta::{Checked, MetaDocument, MetaNetwork};
 
-use crate::config::{Mistake, Mistakes, Place, ProcessSurroundings, Surroundings, Wrong};
+use crate::config::{Mistake, Mistakes, Place, Surroundings, Wrong};
 
 /// The largest meta document that is read, in bytes: that of a thousand domains with five thousand links has half a megabyte.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
@@ -20,8 +20,8 @@ pub(super) struct Sound {
 }
 
 /// The bytes of the file.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    ProcessSurroundings.read(path, FILE_MAX)
+pub(super) fn read(path: &Path, surroundings: &dyn Surroundings) -> io::Result<Vec<u8>> {
+    surroundings.read(path, FILE_MAX)
 }
 
 /// The file as a place of mistakes.

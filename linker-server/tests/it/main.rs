@@ -19,5 +19,7 @@ mod http;
 mod kill9;
 mod meta;
 mod protocol;
+mod reload;
+mod tls;
 mod upstream;
 mod wire;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool_redis::redis::Client;
@@ -44,6 +45,8 @@ struct Tasks {
 /// What all parts of the adapter use.
 pub(super) struct Registry {
     pub(super) options: RedisOptions,
+    /// As it is now.
+    pub(super) sessions_per_user: AtomicUsize,
     pub(super) address: String,
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
@@ -74,6 +77,7 @@ impl RedisPresence {
             bulk: Bulk::new(target.info, target.address.clone(), call_timeout)?,
             link: Arc::clone(&link),
             address: target.address,
+            sessions_per_user: AtomicUsize::new(options.sessions_per_user.max(1)),
             options,
             living: Mutex::default(),
             own: Mutex::default(),
@@ -158,6 +162,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Presence for RedisPresence {
     fn register(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<Registered>, PresenceError>> {
         Box::pin(self.registry.register(sessions))
+    }
+
+    fn limit_sessions(&self, per_user: usize) {
+        self.registry
+            .sessions_per_user
+            .store(per_user.max(1), Ordering::Relaxed);
     }
 
     fn farewell(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<bool>, PresenceError>> {

@@ -1,6 +1,7 @@
 //! Sessions that come and go.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use deadpool_redis::redis::{Cmd, cmd};
 use linker_core::id::NodeInstance;
@@ -24,7 +25,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         let mut line = Line::shared(self).await?;
-        let limit = self.options.sessions_per_user.max(1);
+        let limit = self.sessions_per_user.load(Ordering::Relaxed);
         let mut all = Vec::with_capacity(sessions.len());
         let mut evicted = Vec::new();
         for part in sessions.chunks(SESSIONS_MAX) {

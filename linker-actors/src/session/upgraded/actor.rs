@@ -60,6 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
         self.lend_output_buffer();
         let connection = &mut self.connection;
         if connection.shell.tick(&mut connection.output) {
+            self.say_goodbye(cx);
             return Poll::Ready(());
         }
         connection.handle_input();
@@ -74,7 +75,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
         connection.shell.before_flush(&mut connection.output);
         match self.flush(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(()),
-            Poll::Ready(Ok(())) if self.connection.is_over() => return Poll::Ready(()),
+            Poll::Ready(Ok(())) if self.connection.is_over() => {
+                self.say_goodbye(cx);
+                return Poll::Ready(());
+            }
             Poll::Ready(Ok(())) => {
                 self.connection.shell.flushed();
                 // What had to wait for room in the output can be handled now.
@@ -109,14 +113,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
                     worker.put_read_buffer(buffer);
                     return match other {
                         Poll::Pending => Ok(false),
-                        Poll::Ready(Err(error)) => Err(error),
-                        Poll::Ready(Ok(_)) if self.connection.end_of_stream() => Ok(false),
-                        Poll::Ready(Ok(_)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                        // The end of a TLS stream without its `close_notify` is an end too: WebSocket has a close frame of its own.
+                        Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+                        Poll::Ready(_) if self.connection.end_of_stream() => Ok(false),
+                        Poll::Ready(_) => Err(io::ErrorKind::UnexpectedEof.into()),
                     };
                 }
             }
         }
         Ok(true)
+    }
+
+    /// TLS has a last word too (`close_notify`). Where it does not fit into the socket, the client is not reading and does not miss it.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        let _ = Pin::new(&mut self.io).poll_shutdown(cx);
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -52,6 +52,10 @@ impl Presence for SwitchedPresence {
         self.ask(self.registry.register(sessions))
     }
 
+    fn limit_sessions(&self, per_user: usize) {
+        self.registry.limit_sessions(per_user);
+    }
+
     fn farewell(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<bool>, PresenceError>> {
         self.ask(self.registry.farewell(sessions))
     }

@@ -5,6 +5,7 @@ mod failure;
 mod handle;
 mod message_types;
 mod runtimes;
+mod settings;
 mod stop;
 mod upstream;
 

@@ -22,9 +22,9 @@ pub(crate) use frames::{
     references, references_of, with,
 };
 pub(crate) use live::await_live;
-pub(crate) use node::{MASTER, Node, NodeSpec, app_id_of, apps, user};
+pub(crate) use node::{MASTER, Node, NodeSpec, Pair, app_id_of, apps, user};
 pub(crate) use process::{in_a_process_of_its_own, peak_resident_kib};
-pub(crate) use raw::{Dial, Raw, Received, Wire, upgrade_status};
+pub(crate) use raw::{Dial, Raw, Received, Socket, Wire, upgrade_status};
 pub(crate) use transport::{Server, Transport};
 
 pub(crate) use crate::wait::{WAIT, eventually, eventually_telling};

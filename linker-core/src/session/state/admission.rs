@@ -8,9 +8,19 @@ use crate::code::{CloseCode, ErrorCode, FrameError};
 use crate::frame::{AuthRequest, ServerFrame};
 use crate::port::{AuthError, Login};
 
+const TOO_MANY_LOGINS: &str = "too many logins from this address; try again in a second";
+
+fn may_try(cx: &SessionContext<'_>) -> bool {
+    cx.shared.is_none_or(|shared| shared.login(cx.now))
+}
+
 impl Session {
     pub(super) fn on_login(&mut self, request: &AuthRequest<'_>, cx: &mut SessionContext<'_>) {
-        match login::check(request, cx.directory) {
+        let checked = match may_try(cx) {
+            true => login::check(request, cx.directory),
+            false => Err(FrameError::new(ErrorCode::RateLimited, TOO_MANY_LOGINS).into()),
+        };
+        match checked {
             Ok(candidate) => {
                 let credentials = login::credentials(request, candidate.user);
                 cx.effects
@@ -36,6 +46,9 @@ impl Session {
         let same = request.app_id == login.app.app_id && request.user_id.parse() == Ok(login.user);
         if !same || login.expires_at_s.is_none() || login.renewing || request.token.is_none() {
             return Err(already());
+        }
+        if !may_try(cx) {
+            return Err(FrameError::new(ErrorCode::RateLimited, TOO_MANY_LOGINS));
         }
         login.renewing = true;
         cx.effects.push(SessionEffect::Authenticate(

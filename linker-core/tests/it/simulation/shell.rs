@@ -107,6 +107,7 @@ impl Sim {
             config: &config,
             directory: &self.directory,
             types: &self.types,
+            shared: None,
             backlog_bytes: entry.map_or(0, |entry| entry.backlog_bytes.get()),
             feed_bytes: config.max_unproven_bytes / 2,
             effects,

@@ -1,7 +1,26 @@
 use super::mistake;
 
 /// Each line of YAML is wrong in one way, and the message says all of the texts beside it.
-const WRONG: [(&str, &[&str]); 44] = [
+const WRONG: [(&str, &[&str]); 48] = [
+    (
+        "limits: {sessionsPerApp: -1}",
+        &["limits.sessionsPerApp: -1 is out of range"],
+    ),
+    (
+        "limits: {messagesPerSecondPerUser: 1000001}",
+        &[
+            "limits.messagesPerSecondPerUser: 1000001 is out of range",
+            "from 0 to 1000000",
+        ],
+    ),
+    (
+        "limits: {messagesPerSecondPerApp: many}",
+        &["limits.messagesPerSecondPerApp: \"many\" is not a whole number"],
+    ),
+    (
+        "limits: {loginsPerSecondPerAddress: 1.5}",
+        &["limits.loginsPerSecondPerAddress: \"1.5\" is not a whole number"],
+    ),
     (
         "limits: {sessionsPerUser: 0}",
         &["limits.sessionsPerUser: 0 is out of range", "from 1 to 1000"],

@@ -44,6 +44,10 @@ limits:
   maxPendingBytes: 256MiB
   maxConnections: 0
   maxConnectionsPerAddress: 0
+  sessionsPerApp: 0
+  messagesPerSecondPerUser: 0
+  messagesPerSecondPerApp: 0
+  loginsPerSecondPerAddress: 0
 heartbeat: {interval: 30s, timeout: 75s}
 telemetry: {format: auto, level: info}
 ";

@@ -8,6 +8,7 @@ mod links;
 mod refusals;
 mod robustness;
 mod secrets;
+mod tls;
 mod unknown_keys;
 mod upstream;
 

@@ -1,6 +1,6 @@
 use super::{APP, Start, mistake};
 
-const REFUSED: [(&str, &str); 20] = [
+const REFUSED: [(&str, &str); 19] = [
     (
         "presence: {url: 'mongo://joe:hunter2@r'}",
         "presence.url: an unknown kind of url; allowed: memory, redis://HOST",
@@ -54,10 +54,6 @@ const REFUSED: [(&str, &str); 20] = [
     (
         "login: {perSecondPerAddress: -1}",
         "login.perSecondPerAddress: -1 is out of range",
-    ),
-    (
-        "server: {tls: {cert: c, key: k}}",
-        "server.tls: TLS is not built into this node yet",
     ),
     (
         "telemetry: {otlpUrl: 'http://joe:hunter2@r'}",

@@ -1,4 +1,4 @@
-use crate::config::Scope;
+use crate::config::{BusBackend, PresenceBackend, Scope, StoreLocation};
 
 use super::{APP, Start};
 
@@ -155,4 +155,51 @@ clientApps: [{appName: A, appId: a, authEnabled: true, jwt: {algorithm: HS256, k
         assert_eq!(lines.len(), 1);
         assert!(!lines[0].contains("hunter2"), "{lines:#?}");
     }
+}
+
+#[test]
+fn urls_with_passwords_may_stand_in_files() {
+    let text = format!("{APP}presence: {{urlFile: r}}\nbus: {{urlFile: b}}\nstore: {{urlFile: s}}");
+    let start = || Start::with(&text);
+    let config = start()
+        .and_file("/etc/linker/r", "redis://:hunter2@r\n")
+        .and_file("/etc/linker/b", "amqps://joe:hunter2@b/v\n")
+        .and_file("/etc/linker/s", "postgres://joe:hunter2@p/db\n")
+        .config();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let PresenceBackend::Redis(redis) = &config.presence else {
+        panic!("{config:?}")
+    };
+    assert_eq!(redis.expose(), "redis://:hunter2@r");
+    let BusBackend::Rabbit(rabbit) = &config.bus else {
+        panic!("{config:?}")
+    };
+    assert_eq!(rabbit.expose(), "amqps://joe:hunter2@b/v");
+    let StoreLocation::Postgres(postgres) = &config.store.location else {
+        panic!("{config:?}")
+    };
+    assert_eq!(postgres.expose(), "postgres://joe:hunter2@p/db");
+    let wrong = start()
+        .and_file("/etc/linker/r", "rediss://:hunter2@")
+        .and_file("/etc/linker/b", "nats://joe:hunter2@b")
+        .mistakes();
+    for (line, expected) in wrong.iter().zip([
+        "presence.urlFile: in /etc/linker/r: the url has no host",
+        "bus.urlFile: in /etc/linker/b: an unknown kind of url",
+        "store.urlFile: cannot read /etc/linker/s: ",
+    ]) {
+        assert!(line.contains(expected) && !line.contains("hunter2"), "{wrong:#?}");
+    }
+    assert_eq!(wrong.len(), 3, "{wrong:#?}");
+}
+
+#[test]
+fn a_url_and_a_url_file_are_one_too_many() {
+    let lines = Start::with(&format!("{APP}store: {{url: sqlite, urlFile: s}}"))
+        .and_file("/etc/linker/s", "sqlite")
+        .mistakes();
+    assert_eq!(
+        lines,
+        ["node.yml:2: store.urlFile: url is given too; allowed: url or urlFile, not both"]
+    );
 }

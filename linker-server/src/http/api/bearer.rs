@@ -4,26 +4,30 @@ use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 
 use crate::config::{ApiToken, Scope, Secret, ServerConfig};
 use crate::http::problem::Problem;
 
-/// The tokens of this node.
-pub(crate) struct Tokens {
+/// The tokens of this node, which may change while it runs.
+pub(crate) struct Tokens(ArcSwap<InForce>);
+
+struct InForce {
     tokens: Vec<ApiToken>,
     /// Of the administrator: needed for the metrics, where they are guarded.
     admin: Option<Secret>,
     metrics_auth: bool,
 }
 
-impl Tokens {
-    pub(crate) fn new(config: &ServerConfig) -> Self {
+impl InForce {
+    fn new(config: &ServerConfig) -> Self {
         let admin = config.admin_token.iter().map(|token| ApiToken {
             token: token.clone(),
             scopes: BTreeSet::from([Scope::Admin]),
@@ -34,10 +38,22 @@ impl Tokens {
             metrics_auth: config.metrics_auth,
         }
     }
+}
+
+impl Tokens {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        Self(ArcSwap::from_pointee(InForce::new(config)))
+    }
+
+    /// From now on these, and no others.
+    pub(crate) fn replace(&self, config: &ServerConfig) {
+        self.0.store(Arc::new(InForce::new(config)));
+    }
 
     /// Which token the request bears. None is needed where there is none: then only this machine can ask.
     fn scopes(&self, request: &HttpRequest) -> Result<BTreeSet<Scope>, Problem> {
-        if self.tokens.is_empty() {
+        let in_force = self.0.load();
+        if in_force.tokens.is_empty() {
             return match is_of_this_machine(request) {
                 true => Ok(BTreeSet::from([Scope::Admin])),
                 false => Err(Problem::new(
@@ -49,7 +65,7 @@ impl Tokens {
         let given = given(request);
         let mut found = None;
         // All are compared, so that the time tells nothing.
-        for token in &self.tokens {
+        for token in &in_force.tokens {
             if given.is_some_and(|given| same(given, &token.token)) {
                 found = Some(&token.scopes);
             }
@@ -73,7 +89,8 @@ impl Tokens {
 
     /// Whether the metrics may be read.
     pub(crate) fn check_metrics(&self, request: &HttpRequest) -> Result<(), Problem> {
-        let Some(token) = self.admin.as_ref().filter(|_| self.metrics_auth) else {
+        let in_force = self.0.load();
+        let Some(token) = in_force.admin.as_ref().filter(|_| in_force.metrics_auth) else {
             return Ok(());
         };
         match given(request).is_some_and(|given| same(given, token)) {

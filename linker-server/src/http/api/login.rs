@@ -8,12 +8,11 @@ use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use linker_actors::{LinkerHandle, LoginError};
+use linker_actors::{Attempts, LinkerHandle, LoginError};
 use linker_core::code::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::attempts::Attempts;
 use crate::http::problem::Problem;
 
 const PATH: &str = "/api/v1/login";
@@ -51,7 +50,7 @@ pub(super) struct LoginAnswer {
 #[derive(Clone)]
 pub(crate) struct LoginShared {
     pub(crate) linker: web::Data<LinkerHandle>,
-    pub(crate) attempts: web::Data<Attempts>,
+    pub(crate) attempts: web::Data<Attempts<IpAddr>>,
 }
 
 /// Mounts it for clients, browsers of other origins among them.
@@ -86,7 +85,7 @@ impl FromRequest for Attempt {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let address = request.peer_addr().map(|peer| peer.ip());
         let address = address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let attempts = request.app_data::<web::Data<Attempts>>();
+        let attempts = request.app_data::<web::Data<Attempts<IpAddr>>>();
         ready(
             match attempts.is_some_and(|attempts| attempts.take(address, Instant::now())) {
                 true => Ok(Self),

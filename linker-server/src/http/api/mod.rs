@@ -35,9 +35,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(tokens: Tokens, login: LoginShared) -> Self {
+    pub(crate) fn new(tokens: web::Data<Tokens>, login: LoginShared) -> Self {
         Self {
-            tokens: web::Data::new(tokens),
+            tokens,
             idempotency: web::Data::default(),
             login,
         }

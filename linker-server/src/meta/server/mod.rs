@@ -40,7 +40,7 @@ pub(crate) fn run(args: &MetaArgs) -> ExitCode {
 }
 
 fn first_version(args: &MetaArgs) -> Result<Vec<u8>, Mistakes> {
-    document::read(&args.config).map_err(|error| {
+    document::read(&args.config, &ProcessSurroundings).map_err(|error| {
         let wrong = Wrong::new(
             format!("cannot read the file: {error}"),
             "a readable meta document of at most 16MiB",
@@ -56,6 +56,8 @@ async fn serve(
     sound: Sound,
 ) -> Result<(), Failure> {
     telemetry::start_logs(telemetry).map_err(Failure::at_run_time)?;
+    // The file is followed anyway.
+    let _ignored = crate::reload::hang_ups().map_err(Failure::at_run_time)?;
     for warning in &sound.warnings {
         tracing::warn!("{warning}");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::served::Served;
 use super::{Current, document};
+use crate::config::ProcessSurroundings;
 
 /// How often the file is read. A change counts when it was read twice: who writes a file in place takes less time than that.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -72,7 +73,9 @@ pub(super) async fn follow(path: PathBuf, judged: Vec<u8>, current: Current) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let file = path.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || document::read(&file)).await else {
+        let Ok(found) =
+            tokio::task::spawn_blocking(move || document::read(&file, &ProcessSurroundings)).await
+        else {
             continue;
         };
         match observer.look(found) {

@@ -4,6 +4,7 @@ mod client;
 mod console;
 mod domains;
 mod group;
+mod https;
 mod layout;
 mod master;
 mod missed;

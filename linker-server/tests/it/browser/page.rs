@@ -17,7 +17,8 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Opens the page for a user in a tab of its own; nothing is connected yet.
     pub(super) fn open(browser: &'a Browser, node: &Node, user: &str) -> Self {
-        Self::at(browser, &format!("http://{}/?user={user}", node.ws))
+        let scheme = if node.tls().is_some() { "https" } else { "http" };
+        Self::at(browser, &format!("{scheme}://{}/?user={user}", node.ws))
     }
 
     /// Opens any page in a tab of its own.

@@ -93,6 +93,8 @@ impl Browser {
             "browserName": "chrome",
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
+            // Those of tests are signed by themselves.
+            "acceptInsecureCerts": true,
             "timeouts": {"script": 100_000},
         }}});
         let answer = exchange(self.port, "POST", "/session", &wanted).expect("a browser starts");

@@ -151,3 +151,55 @@ async fn an_unknown_variable_is_an_error() {
         );
     }
 }
+
+#[tokio::test]
+async fn sighup_reads_the_files_that_variables_name_again() {
+    let secrets = tempfile::tempdir().unwrap();
+    let token = secrets.path().join("token");
+    std::fs::write(&token, "f1rst").unwrap();
+    let mut variables = FREE_PORTS.to_vec();
+    variables.push(("LINKER__SERVER__ADMINTOKENFILE", token.to_str().unwrap()));
+    let mut bare = Bare::start(&[], &variables);
+    let ready = bare.ready_line().await;
+    let admin = ready.split_once("admin=http://").unwrap().1.parse().unwrap();
+    let status = async |token: &str| {
+        let head = format!("GET /api/v1/whoami HTTP/1.1\r\nAuthorization: Bearer {token}");
+        crate::harness::request(admin, &head).await.unwrap().status
+    };
+    assert_eq!(status("f1rst").await, 200);
+    std::fs::write(&token, "s3cond").unwrap();
+    let sent = Command::new("kill")
+        .args(["-HUP", &bare.child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    eventually("the new token is the token", WAIT, async || {
+        (status("s3cond").await == 200).then_some(())
+    })
+    .await;
+    assert_eq!(status("f1rst").await, 401);
+    let err = std::fs::read_to_string(bare.home.path().join("err")).unwrap();
+    assert!(!err.contains("needs a restart"), "{err}");
+}
+
+#[tokio::test]
+async fn a_variable_wins_over_the_file_when_it_is_read_again_too() {
+    let config = NodeConfig::new().set("limits.maxFrameBytes", "64KiB");
+    let file = config.save();
+    let variables = [("LINKER__LIMITS__MAXFRAMEBYTES", "300")];
+    let mut bare = Bare::start(&["--config", file.to_str().unwrap()], &variables);
+    let ws = websocket_of(&bare.ready_line().await);
+    let log = || std::fs::read_to_string(bare.home.path().join("err")).unwrap();
+    let config = config
+        .set("limits.maxFrameBytes", "1MiB")
+        .set("limits.messagesPerSecond", 5);
+    config.save();
+    eventually("the rest is in force", WAIT, async || {
+        log().contains("a new configuration is in force").then_some(())
+    })
+    .await;
+    let mut client = crate::harness::Client::try_connect(ws).await.unwrap();
+    client.send(crate::harness::auth("ANZ-1"));
+    assert_eq!(client.next().await["data"]["isAuthenticated"], true);
+    client.send(crate::harness::message("ANZ-1", "x".repeat(300)));
+    assert_eq!(client.closed().await, Some(1009));
+}

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Node, WAIT, auth, fetch, ping, with};
+use super::{Node, Pair, Socket, WAIT, auth, fetch, ping, with};
 
 /// A text frame from the server: as parsed (null where serde_json cannot hold it) and as written.
 #[derive(Clone, Debug)]
@@ -92,19 +92,31 @@ pub(crate) struct Client {
 impl Client {
     /// A connection that has not said anything yet.
     pub(crate) async fn connect(node: &Node) -> Self {
-        let opened = Self::open(node.ws).await;
+        let opened = Self::open(node.ws, node.tls()).await;
         opened.unwrap_or_else(|why| panic!("the node accepts no connection: {why}"))
     }
 
     /// As [`Client::connect`], to a node that another task may be killing.
     pub(crate) async fn try_connect(ws: SocketAddr) -> Option<Self> {
-        Self::open(ws).await.ok()
+        Self::open(ws, None).await.ok()
     }
 
-    async fn open(ws: SocketAddr) -> Result<Self, String> {
+    /// As [`Client::connect`], trusting this certificate alone; or why not.
+    pub(crate) async fn connect_trusting(node: &Node, pair: &Pair) -> Result<Self, String> {
+        Self::open(node.ws, Some(pair)).await
+    }
+
+    async fn open(ws: SocketAddr, tls: Option<&Pair>) -> Result<Self, String> {
         let connecting = TcpStream::connect(ws).await;
         let stream = connecting.map_err(|error| format!("connecting: {error}"))?;
         let _ = stream.set_nodelay(true);
+        let stream: Box<dyn Socket> = match tls {
+            None => Box::new(stream),
+            Some(pair) => {
+                let secured = pair.secure(stream).await;
+                Box::new(secured.map_err(|error| format!("TLS: {error}"))?)
+            }
+        };
         let upgrading = client_async(format!("ws://{ws}/ws"), stream).await;
         let (socket, _) = upgrading.map_err(|error| format!("the handshake: {error}"))?;
         let (mut sink, mut stream) = socket.split();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::Pair;
 use super::node::{Ground, Node};
 
 /// The master of the app `ANZ`.
@@ -27,6 +28,8 @@ pub(crate) fn app_id_of(user: &str) -> String {
 pub(crate) struct NodeConfig {
     tree: Value,
     home: TempDir,
+    /// What the clients' port proves itself by.
+    pub(crate) tls: Option<Pair>,
 }
 
 impl NodeConfig {
@@ -49,7 +52,11 @@ impl NodeConfig {
                 {"appName": "XYZ", "appId": "app-id-XYZ", "masterUserId": OTHER_MASTER, "authEnabled": false},
             ],
         });
-        Self { tree, home }
+        Self {
+            tree,
+            home,
+            tls: None,
+        }
     }
 
     /// Sets the value at a dotted path, making the levels above it.
@@ -68,6 +75,31 @@ impl NodeConfig {
             at = &mut at[key];
         }
         *at = value;
+    }
+
+    /// TLS on the clients' port, by a pair of files in the node's home.
+    pub(crate) fn with_tls(mut self, pair: &Pair) -> Self {
+        self.write_pair(pair);
+        self.tls = Some(pair.clone());
+        self.set("server.tls.cert", "cert.pem")
+            .set("server.tls.key", "key.pem")
+    }
+
+    /// What is spoken on the clients' port and on the admin port.
+    pub(super) fn schemes(&self) -> (&'static str, &'static str) {
+        let ws = if self.tls.is_some() { "wss" } else { "ws" };
+        let admin = if self.tree["server"]["adminTls"].is_null() {
+            "http"
+        } else {
+            "https"
+        };
+        (ws, admin)
+    }
+
+    /// Writes the pair of [`NodeConfig::with_tls`] anew.
+    pub(crate) fn write_pair(&self, pair: &Pair) {
+        self.write("cert.pem", &pair.cert);
+        self.write("key.pem", &pair.key);
     }
 
     /// Takes a top-level section away.

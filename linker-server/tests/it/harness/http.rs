@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::WAIT;
+use super::{Pair, Socket, WAIT};
 
 /// An HTTP answer.
 #[derive(Debug)]
@@ -44,12 +44,36 @@ pub(crate) async fn request(address: SocketAddr, head: &str) -> io::Result<Respo
 
 /// As [`request`], with a body.
 pub(crate) async fn request_with(address: SocketAddr, head: &str, body: &str) -> io::Result<Response> {
+    let connecting = TcpStream::connect(address);
+    exchange(address, connecting, head, body).await
+}
+
+/// As [`request_with`], by TLS, trusting this certificate alone.
+pub(crate) async fn request_over(
+    pair: &Pair,
+    address: SocketAddr,
+    head: &str,
+    body: &str,
+) -> io::Result<Response> {
+    let connecting = async {
+        let stream = TcpStream::connect(address).await?;
+        pair.secure(stream).await
+    };
+    exchange(address, connecting, head, body).await
+}
+
+async fn exchange<S: Socket>(
+    address: SocketAddr,
+    connecting: impl Future<Output = io::Result<S>>,
+    head: &str,
+    body: &str,
+) -> io::Result<Response> {
     let length = match body {
         "" => String::new(),
         body => format!("\r\nContent-Length: {}", body.len()),
     };
     let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
+        let mut stream = connecting.await?;
         let text = format!("{head}\r\nHost: {address}\r\nConnection: close{length}\r\n\r\n{body}");
         stream.write_all(text.as_bytes()).await?;
         let mut bytes = Vec::new();

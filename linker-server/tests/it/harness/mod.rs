@@ -19,6 +19,7 @@ mod raw;
     reason = "shared with the tests of linker-actors, which need other parts of it"
 )]
 mod services;
+mod tls;
 mod token;
 mod traffic;
 mod wait;
@@ -33,12 +34,13 @@ pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
     references, references_of, with,
 };
-pub(crate) use http::{Metrics, Response, get, request, request_with};
+pub(crate) use http::{Metrics, Response, get, request, request_over, request_with};
 pub(crate) use meta_server::MetaServer;
 pub(crate) use network::{Network, await_missing, doors, reaches, user_of};
 pub(crate) use node::{BINARY, Finished, Node, run, run_on_read_only_disk, run_with};
-pub(crate) use raw::{Dial, Raw, Received, Wire, handshake, upgrade_status, upgrade_status_if_any};
+pub(crate) use raw::{Dial, Raw, Received, Socket, Wire, handshake, upgrade_status, upgrade_status_if_any};
 pub(crate) use services::{Broker, PrivatePostgres, PrivateRedis, Proxy, SECRET, host_of, shared_broker};
+pub(crate) use tls::Pair;
 pub(crate) use token::{
     EC_JWKS, EC_PUBLIC, ED_PUBLIC, claims, ec_token, ed_token, hs_token, seconds_from_now, unsigned_token,
 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::{Metrics, NodeConfig, Response, WAIT, eventually, get};
+use super::{Metrics, NodeConfig, Pair, Response, WAIT, eventually, get};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_linker-server");
 
@@ -67,6 +67,11 @@ impl Node {
         self.launches += 1;
         self.child = spawn_node(&self.config, self.launches, &self.ground);
         self.await_ready().await;
+    }
+
+    /// What its clients' port is expected to prove itself by.
+    pub(crate) fn tls(&self) -> Option<&Pair> {
+        self.config.tls.as_ref()
     }
 
     /// `kill -9`, and waits until the process is gone.
@@ -193,7 +198,8 @@ impl Node {
             Some(line.to_owned())
         });
         let line = line.await;
-        (self.ws, self.admin) = parse_ready(&line).unwrap_or_else(|| panic!("not a ready line: {line}"));
+        (self.ws, self.admin) =
+            parse_ready(&line, self.config.schemes()).unwrap_or_else(|| panic!("not a ready line: {line}"));
     }
 }
 
@@ -362,9 +368,9 @@ pub(super) fn read_lossy(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-/// `linker ready ws=ws://HOST:PORT/ws admin=http://HOST:PORT`.
-fn parse_ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let rest = line.strip_prefix("linker ready ws=ws://")?;
-    let (ws, admin) = rest.split_once("/ws admin=http://")?;
+/// `linker ready ws=ws://HOST:PORT/ws admin=http://HOST:PORT`, with these schemes.
+fn parse_ready(line: &str, (ws, admin): (&str, &str)) -> Option<(SocketAddr, SocketAddr)> {
+    let rest = line.strip_prefix(&format!("linker ready ws={ws}://"))?;
+    let (ws, admin) = rest.split_once(&format!("/ws admin={admin}://"))?;
     Some((ws.parse().ok()?, admin.trim_end().parse().ok()?))
 }

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
-use super::{Frame, Node, WAIT, auth, ping};
+use super::{Frame, Node, Pair, WAIT, auth, ping};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The accept value of RFC 6455, 1.3, for that key.
@@ -21,6 +21,11 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 const CLOSE: u8 = 8;
 
+/// Whatever bytes go through.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+
 /// How a connection is opened.
 #[derive(Clone, Default)]
 pub(crate) struct Dial {
@@ -30,6 +35,8 @@ pub(crate) struct Dial {
     pub(crate) origin: Option<String>,
     /// The last byte of the client's address 127.0.0.x.
     pub(crate) host: Option<u8>,
+    /// TLS, trusting this certificate alone.
+    pub(crate) tls: Option<Pair>,
 }
 
 /// A frame to be written, right or wrong.
@@ -105,7 +112,7 @@ pub(crate) enum Received {
 
 /// A hand-driven connection.
 pub(crate) struct Raw {
-    stream: TcpStream,
+    stream: Box<dyn Socket>,
     buffer: Vec<u8>,
     /// Whether [`Raw::expect`] answers the pings it meets. Off at first.
     pub(crate) answers_pings: bool,
@@ -116,7 +123,7 @@ pub(crate) struct Raw {
 impl Raw {
     /// An upgraded connection that has not logged in.
     pub(crate) async fn connect(node: &Node) -> Self {
-        Self::dial(node.ws, &Dial::default()).await
+        Self::dial(node.ws, &by(node, &Dial::default())).await
     }
 
     /// As [`Raw::connect`], with a say in how.
@@ -136,7 +143,7 @@ impl Raw {
 
     /// As [`Raw::login`], with options and a say in how to connect.
     pub(crate) async fn login_with(node: &Node, user: &str, options: Value, dial: &Dial) -> Self {
-        let mut raw = Self::dial(node.ws, dial).await;
+        let mut raw = Self::dial(node.ws, &by(node, dial)).await;
         let mut frame = auth(user);
         frame["data"]["options"] = options;
         raw.text(&frame).await;
@@ -255,6 +262,15 @@ impl Raw {
         }
     }
 
+    /// Whether the stream ends here, without an error.
+    pub(crate) async fn ended_cleanly(&mut self) -> bool {
+        let read = tokio::time::timeout(WAIT, self.stream.read_buf(&mut self.buffer)).await;
+        matches!(
+            read.unwrap_or_else(|_| panic!("nothing came within {WAIT:?}")),
+            Ok(0)
+        )
+    }
+
     /// A TCP connection on which nothing was said yet.
     pub(crate) async fn open(ws: SocketAddr) -> Self {
         let opened = Self::open_with(ws, &Dial::default()).await;
@@ -272,6 +288,10 @@ impl Raw {
         }
         let stream = socket.connect(ws).await.ok()?;
         stream.set_nodelay(true).expect("a TCP socket has TCP_NODELAY");
+        let stream: Box<dyn Socket> = match &dial.tls {
+            None => Box::new(stream),
+            Some(pair) => Box::new(pair.secure(stream).await.ok()?),
+        };
         Some(Self {
             stream,
             buffer: Vec::new(),
@@ -324,6 +344,14 @@ impl Raw {
     /// Whether there was more to read.
     async fn fill(&mut self) -> bool {
         matches!(self.stream.read_buf(&mut self.buffer).await, Ok(count) if count > 0)
+    }
+}
+
+/// The same, by TLS where the node has it.
+fn by(node: &Node, dial: &Dial) -> Dial {
+    Dial {
+        tls: dial.tls.clone().or_else(|| node.tls().cloned()),
+        ..dial.clone()
     }
 }
 

@@ -32,6 +32,7 @@ mod references;
 mod replay;
 mod seed_frames;
 mod sessions;
+mod shared_limits;
 mod stall;
 mod transport;
 mod types;

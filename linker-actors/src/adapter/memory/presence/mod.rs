@@ -4,6 +4,7 @@ mod registry;
 mod turns;
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use registry::Registry;
 
 /// [`Presence`] in memory: never away, and gone with the process, as the sessions are.
 pub struct MemoryPresence {
-    sessions_per_user: usize,
+    sessions_per_user: AtomicUsize,
     /// `None`: there is but one node, which cannot be dead when it asks.
     node_timeout: Option<Duration>,
     registry: Mutex<Registry>,
@@ -37,7 +38,7 @@ impl MemoryPresence {
     /// An empty registry of one node, in which a user has at most `sessions_per_user` sessions (at least one).
     pub fn new(sessions_per_user: usize) -> Self {
         Self {
-            sessions_per_user: sessions_per_user.max(1),
+            sessions_per_user: AtomicUsize::new(sessions_per_user.max(1)),
             node_timeout: None,
             registry: Mutex::default(),
             watchers: Mutex::default(),
@@ -115,7 +116,7 @@ impl Presence for MemoryPresence {
     fn register(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<Registered>, PresenceError>> {
         Box::pin(async move {
             let users = sessions.iter().map(|session| session.user).collect();
-            let limit = self.sessions_per_user;
+            let limit = self.sessions_per_user.load(Ordering::Relaxed);
             let register = |registry: &mut Registry, alive| {
                 let each = sessions.into_iter();
                 let answers = each.map(|session| registry.register(session, limit, alive));
@@ -123,6 +124,10 @@ impl Presence for MemoryPresence {
             };
             Ok(self.with(register))
         })
+    }
+
+    fn limit_sessions(&self, per_user: usize) {
+        self.sessions_per_user.store(per_user.max(1), Ordering::Relaxed);
     }
 
     fn farewell(&self, sessions: Vec<SessionRef>) -> BoxFuture<'_, Result<Vec<bool>, PresenceError>> {

@@ -36,6 +36,7 @@ macro_rules! presence_conformance {
             lookups_at_the_same_time_are_told_apart
             beyond_the_limit_the_oldest_sessions_go
             the_limit_holds_within_one_call
+            another_limit_holds_from_the_next_registration_on
             only_the_last_farewell_is_the_last
             a_farewell_of_an_evicted_session_takes_nothing_away
             repeating_a_registration_changes_nothing
@@ -221,6 +222,24 @@ pub async fn the_limit_holds_within_one_call<P: Presence + ?Sized>(presence: &P)
     let evicted: Vec<SessionRef> = answers.into_iter().flat_map(|answer| answer.evicted).collect();
     assert_eq!(evicted, all[..2]);
     assert_eq!(sessions_of(presence, 1).await, all[2..]);
+}
+
+/// Nobody goes for the limit itself.
+pub async fn another_limit_holds_from_the_next_registration_on<P: Presence + ?Sized>(presence: &P) {
+    nodes_join(presence).await;
+    let all: Vec<SessionRef> = (0..3).map(|number| session(1, 0, number)).collect();
+    register(presence, &all).await;
+    presence.limit_sessions(2);
+    assert_eq!(sessions_of(presence, 1).await, all);
+    let answer = register(presence, &[session(1, 0, 3)]).await;
+    assert_eq!(answer[0].evicted, all[..2]);
+    presence.limit_sessions(0);
+    let answer = register(presence, &[session(1, 0, 4)]).await;
+    assert_eq!(
+        answer[0].evicted,
+        [session(1, 0, 2), session(1, 0, 3)],
+        "one at least"
+    );
 }
 
 /// Only who leaves nobody behind was the last; who was not there never is.
