@@ -19,6 +19,8 @@ pub const WEBSOCKET_PATH: &str = "/ws";
 impl LinkerHandle {
     /// For `actix_http::HttpService::build().upgrade(…)`: takes the sockets of WebSocket requests at [`WEBSOCKET_PATH`] over, which costs a tenth of
     /// the memory that [`LinkerHandle::configure`] does, and keeps clients that do not read from stopping their sessions.
+    ///
+    /// `T` is the socket, or a TLS stream over one: then call [`tune_socket`] with the socket beneath it, before or after the handshake.
     pub fn upgrade_service<T>(
         &self,
     ) -> impl ServiceFactory<

@@ -2,7 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::net::TcpStream;
 use linker_actors::LinkerHandle;
@@ -46,7 +46,10 @@ impl Accept {
             })?),
             _ => None,
         };
-        let mut handshake = self.handshakes.begin();
+        let mut handshake = self.handshakes.begin(Instant::now()).ok_or_else(|| {
+            count("refused");
+            Error::other("too many handshakes at once")
+        })?;
         let accepting = async {
             if plain::is_plain(&io).await? {
                 plain::refuse(io).await;
@@ -59,7 +62,7 @@ impl Accept {
             accepted = tokio::time::timeout(PATIENCE, Box::pin(accepting)) => accepted,
             () = handshake.is_cut() => {
                 count("cut");
-                return Err(Error::other("too many handshakes at once"));
+                return Err(Error::other("cut for others: it takes too long"));
             }
         };
         match accepted {

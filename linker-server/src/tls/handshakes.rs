@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// Of a node. Beyond it the one that takes longest is cut: a client that means it is done in a few round trips, so that who opens connections and says nothing keeps
-/// out only others of that kind.
-const UNDER_WAY_MAX: usize = 1024;
+/// Of a node. Beyond it each that begins takes the place of the one that has taken longest, once that is slow: so who opens connections and says nothing keeps out only
+/// others of that kind, and thousands who come back at once do not cut each other off while the node works through them.
+const UNDER_WAY_MANY: usize = 4096;
+/// A client that means it is done in a few round trips.
+const SLOW: Duration = Duration::from_secs(5);
+/// Beyond it nobody more is let in, whatever the others are.
+const UNDER_WAY_MAX: usize = 32_768;
 
 /// Handshakes under way.
 #[derive(Clone, Default)]
@@ -16,8 +21,8 @@ pub(crate) struct Handshakes(Arc<Mutex<UnderWay>>);
 #[derive(Default)]
 struct UnderWay {
     next: u64,
-    /// Whom to tell that it is cut, oldest first.
-    all: BTreeMap<u64, oneshot::Sender<()>>,
+    /// Since when, and whom to tell that it is cut; oldest first.
+    all: BTreeMap<u64, (Instant, oneshot::Sender<()>)>,
 }
 
 /// One of them, until it is dropped.
@@ -28,21 +33,29 @@ pub(super) struct Handshake {
 }
 
 impl Handshakes {
-    pub(super) fn begin(&self) -> Handshake {
+    /// One more; none when there are too many.
+    pub(super) fn begin(&self, now: Instant) -> Option<Handshake> {
         let (tell, cut) = oneshot::channel();
         let mut under_way = self.lock();
+        let is_slow = |(since, _): &(Instant, _)| now.duration_since(*since) >= SLOW;
+        if under_way.all.len() >= UNDER_WAY_MANY
+            && let Some(oldest) = under_way.all.first_entry()
+            && is_slow(oldest.get())
+        {
+            // Dropped, it tells.
+            oldest.remove();
+        }
+        if under_way.all.len() >= UNDER_WAY_MAX {
+            return None;
+        }
         let number = under_way.next;
         under_way.next += 1;
-        under_way.all.insert(number, tell);
-        if under_way.all.len() > UNDER_WAY_MAX {
-            // Dropped, it tells.
-            under_way.all.pop_first();
-        }
-        Handshake {
+        under_way.all.insert(number, (now, tell));
+        Some(Handshake {
             number,
             of: self.clone(),
             cut,
-        }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
@@ -68,24 +81,43 @@ impl Drop for Handshake {
 mod tests {
     use super::*;
 
+    fn many(handshakes: &Handshakes, count: usize, now: Instant) -> Vec<Handshake> {
+        (0..count).map(|_| handshakes.begin(now).unwrap()).collect()
+    }
+
+    fn is_cut(handshake: &mut Handshake) -> bool {
+        matches!(
+            handshake.cut.try_recv(),
+            Err(oneshot::error::TryRecvError::Closed)
+        )
+    }
+
+    #[test]
+    fn beyond_many_the_one_that_takes_longest_goes_once_it_is_slow() {
+        let (handshakes, start) = (Handshakes::default(), Instant::now());
+        let mut all = many(&handshakes, UNDER_WAY_MANY, start);
+        // A crowd that comes at once is let be.
+        let mut crowd = many(&handshakes, 100, start + Duration::from_secs(1));
+        assert!(!all.iter_mut().chain(&mut crowd).any(is_cut));
+        // One that is done is nobody's to cut.
+        drop(all.remove(0));
+        let _late = many(&handshakes, 10, start + SLOW);
+        assert!(all[..10].iter_mut().all(is_cut));
+        assert!(!all[10..].iter_mut().chain(&mut crowd).any(is_cut));
+        // As many go as come.
+        assert_eq!(handshakes.lock().all.len(), UNDER_WAY_MANY + 99);
+    }
+
     #[tokio::test]
-    async fn the_one_that_takes_longest_goes_first() {
-        let handshakes = Handshakes::default();
-        let mut all: Vec<Handshake> = (0..UNDER_WAY_MAX).map(|_| handshakes.begin()).collect();
-        // One that is done makes room.
-        drop(all.remove(1));
-        let mut another = handshakes.begin();
-        assert!(
-            all[0]
-                .cut
-                .try_recv()
-                .is_err_and(|error| error == oneshot::error::TryRecvError::Empty)
-        );
-        let _last = handshakes.begin();
+    async fn there_is_an_end_to_it_and_who_is_done_makes_room() {
+        let (handshakes, start) = (Handshakes::default(), Instant::now());
+        let mut all = many(&handshakes, UNDER_WAY_MAX, start);
+        assert!(handshakes.begin(start).is_none());
+        drop(all.pop());
+        assert!(handshakes.begin(start).is_some());
+        let _one = handshakes.begin(start + SLOW).unwrap();
+        let _another = handshakes.begin(start + SLOW).unwrap();
         all[0].is_cut().await;
-        let empty = Err(oneshot::error::TryRecvError::Empty);
-        assert_eq!(all[1].cut.try_recv(), empty);
-        assert_eq!(another.cut.try_recv(), empty);
         drop(all);
         assert_eq!(handshakes.lock().all.len(), 2);
     }

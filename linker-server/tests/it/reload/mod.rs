@@ -1,6 +1,7 @@
 //! A changed configuration comes into force while the node runs.
 
 mod apps;
+mod domain;
 mod limits;
 mod refused;
 mod secrets;
