@@ -11,6 +11,7 @@ use linker_core::id::{AppName, DomainName, NodeInstance, NodeName};
 use linker_core::message_type::{MessageType, MessageTypes};
 use linker_core::network::Domain;
 use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store, UpstreamSink};
+use linker_core::trace::Sampling;
 use linker_core::upstream::UpstreamEvent;
 
 use crate::adapter::memory::{MemoryPresence, MemoryStore};
@@ -30,6 +31,7 @@ use crate::node::{Node, NodeParts};
 use crate::runtime::clock::Clock;
 use crate::runtime::ids::random_u64;
 use crate::runtime::system::{Backend, System};
+use crate::trace::{SpanSink, Tracer};
 use crate::upstream::{self, HandlerSink, Upstream, UpstreamHandler, UpstreamSettings};
 
 /// References remembered to recognise repetitions, at most.
@@ -66,6 +68,8 @@ pub struct LinkerBuilder {
     authenticators: HashMap<AppName, Arc<dyn Authenticator>>,
     types: Vec<Arc<dyn MessageType>>,
     probe: Option<Probe>,
+    sampling: Sampling,
+    spans: Option<Arc<dyn SpanSink>>,
     #[cfg(feature = "auth")]
     tokens: crate::logins::TokenOptions,
     #[cfg(feature = "meta")]
@@ -89,6 +93,8 @@ impl LinkerBuilder {
             authenticators: HashMap::new(),
             types: Vec::new(),
             probe: None,
+            sampling: Sampling::NONE,
+            spans: None,
             #[cfg(feature = "auth")]
             tokens: crate::logins::TokenOptions::default(),
             #[cfg(feature = "meta")]
@@ -245,6 +251,15 @@ impl LinkerBuilder {
         self
     }
 
+    /// Traces this share of all messages, from 0 to 1, and hands what is to be told of them to `sink`. Which ones follows from their ids: nodes with the same share trace the
+    /// same messages, and a message's id is its trace's. By default nothing is traced, which costs nothing.
+    #[must_use]
+    pub fn tracing(mut self, ratio: f64, sink: Arc<dyn SpanSink>) -> Self {
+        self.sampling = Sampling::of_ratio(ratio);
+        self.spans = Some(sink);
+        self
+    }
+
     /// How the tokens of [`LinkerHandle::login`] are made. By default the nodes of a domain share a secret in their presence registry; with presence in memory it is
     /// gone with the process, and so are its tokens.
     #[cfg(feature = "auth")]
@@ -387,7 +402,10 @@ impl LinkerBuilder {
             ));
         }
         let cluster = self.bus.map(|bus| Cluster::new(bus, Arc::clone(&presence)));
-        let custody = CustodyShared::new(
+        let name = self.name.take().map_or_else(random_name, Ok)?;
+        let domain = first.directory.own_domain().clone();
+        let tracer = Tracer::new(self.sampling, self.spans, name.clone(), domain, clock);
+        let mut custody = CustodyShared::new(
             CustodyConfig {
                 commit_window: config.commit_window,
                 max_pending_bytes: config.max_pending_bytes,
@@ -396,9 +414,10 @@ impl LinkerBuilder {
             dedupe,
         )
         .reporting(upstream.reports());
+        custody.sampling = tracer.sampling();
         let node = Node::new(NodeParts {
             me: NodeInstance {
-                name: self.name.map_or_else(random_name, Ok)?,
+                name,
                 incarnation: random_u64(),
             },
             url: self.url,
@@ -411,6 +430,7 @@ impl LinkerBuilder {
             authenticators,
             custody: Arc::new(custody),
             clock,
+            tracer,
             backend: backend.handle(),
             probe: self.probe,
         });

@@ -12,6 +12,7 @@ use linker_core::directory::{Directory, Home};
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{MessageId, NodeName, UserId};
 use linker_core::port::{CountRequest, Presence, PresenceError, Store, StoreError};
+use linker_core::trace::TraceContext;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -22,6 +23,7 @@ use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::ids::IdSource;
 use crate::session::Arriving;
+use crate::trace::About;
 
 /// A message from the host to a user.
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ pub struct Outgoing {
     feature: Feature,
     reference: Option<Box<str>>,
     confirm: bool,
+    caller: Option<TraceContext>,
     content: Bytes,
 }
 
@@ -45,6 +48,7 @@ impl Outgoing {
             feature: Feature::Reliable,
             reference: None,
             confirm: true,
+            caller: None,
             content: content.into(),
         })
     }
@@ -67,6 +71,13 @@ impl Outgoing {
     #[must_use]
     pub fn with_reference(mut self, reference: &str) -> Self {
         self.reference = Some(reference.into());
+        self
+    }
+
+    /// Within a trace of the caller's own: where that is sampled, the message is traced too, as long as any message is, and the two traces name each other.
+    #[must_use]
+    pub fn traced_by(mut self, caller: TraceContext) -> Self {
+        self.caller = Some(caller);
         self
     }
 
@@ -267,12 +278,16 @@ impl LinkerHandle {
         let node = &self.inner.node;
         let from = self.checked_sender(&to, &message)?;
         let now = node.clock.now();
-        let id = self
+        let mut id = self
             .inner
             .ids
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .next(now.unix_ms);
+        let caller = message.caller.filter(|caller| caller.is_sampled);
+        if caller.is_some() {
+            id = node.tracer.sampling().like(id);
+        }
         // A confirmation is for clients, and only where they gave their own reference to be told by.
         let confirm =
             kind == Kind::Message && message.confirm && message.from.is_some() && message.reference.is_some();
@@ -288,6 +303,7 @@ impl LinkerHandle {
             content: message.content,
             trail: None,
         };
+        let traced = node.tracer.takes(&id).then(|| About::of(&envelope));
         let (call, told) = node.calls.begin();
         let forget = ForgetCall { node, call };
         let submission = Submission {
@@ -301,8 +317,12 @@ impl LinkerHandle {
             .send(RouterMail::Submit(Box::new(submission)))
             .await;
         sent.map_err(|_| SendError::Stopping)?;
-        let (id, settlement) = told.await.map_err(|_| SendError::Stopping)?;
+        let (sent_id, (id, settlement)) = (id, told.await.map_err(|_| SendError::Stopping)?);
         drop(forget);
+        if let Some(about) = traced {
+            node.tracer
+                .called(sent_id, about, settlement.name(), now.elapsed, caller);
+        }
         let state = match settlement {
             Settlement::Delivered => SendState::Delivered,
             Settlement::Repeated => {
@@ -486,6 +506,9 @@ impl LinkerHandle {
             .pending_messages
             .load(std::sync::atomic::Ordering::Relaxed);
         node.metrics.gauges(node.sessions.len(), entries, pending);
+        for (part, wrong) in node.checks() {
+            node.metrics.check(part, wrong.is_none());
+        }
     }
 }
 

@@ -54,6 +54,8 @@ pub enum MessageState {
     Stored(WaitReason),
     /// Delivery was proven, a moment ago.
     Delivered,
+    /// Another domain has taken it over, a moment ago.
+    Forwarded,
 }
 
 /// What is known of a message.
@@ -63,7 +65,7 @@ pub struct MessageReport {
     pub state: MessageState,
     /// The domains it has been in, this one last.
     pub path: Vec<String>,
-    /// Where it goes from here, of what waits for another domain.
+    /// Where it goes from here, of what waits for another domain or has gone there.
     pub to: Option<DomainName>,
 }
 
@@ -125,8 +127,8 @@ impl LinkerHandle {
         }
     }
 
-    /// What this domain knows of a message while it is kept: on its way, in the store, or proven within the last minute by a session of another node than its sender's.
-    /// `None` for what it has delivered before, or never had.
+    /// What this domain knows of a message while it is kept: on its way, in the store, proven within the last minute by a session of another node than its sender's or after it
+    /// had come from another domain, or taken over by another domain within the last minute. `None` for what it has delivered before, or never had.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be asked.
@@ -140,11 +142,10 @@ impl LinkerHandle {
                 path.push(own.to_string());
                 path
             };
-            if words.iter().any(|word| word.delivered) {
-                let path = stored.as_ref().map(|row| path_of(&row.envelope));
+            if let Some(word) = words.iter().find(|word| word.delivered) {
                 return Ok(Some(MessageReport {
                     state: MessageState::Delivered,
-                    path: here(path.unwrap_or_default()),
+                    path: here(word.path.clone()),
                     to: None,
                 }));
             }
@@ -155,10 +156,18 @@ impl LinkerHandle {
                     to: row.home,
                 }));
             }
-            Ok(words.into_iter().next().map(|word| MessageReport {
-                state: MessageState::Pending,
-                path: here(word.path),
-                to: None,
+            // One that has it knows better than one that had it.
+            let word = words.into_iter().min_by_key(|word| word.forwarded_to.is_some());
+            Ok(word.map(|word| {
+                let to = word.forwarded_to.and_then(|home| home.parse().ok());
+                MessageReport {
+                    state: match to {
+                        Some(_) => MessageState::Forwarded,
+                        None => MessageState::Pending,
+                    },
+                    path: here(word.path),
+                    to,
+                }
             }))
         });
         asked

@@ -60,6 +60,7 @@ mod shared_limits;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod trace;
 mod undecodable;
 mod upstream;
 mod worker;
@@ -83,4 +84,5 @@ pub use message_type::{Caller, Handler, HandlerError, Reply};
 pub use meta::MetaServer;
 pub use pushes::{NewPush, PushError, PushReport, PushTarget, Undelivered};
 pub use session::Arriving;
+pub use trace::{About, Span, SpanKind, SpanSink};
 pub use upstream::UpstreamHandler;

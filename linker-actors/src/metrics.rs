@@ -64,6 +64,17 @@ impl Metrics {
         for actor in ["session", "router", "store", "presence"] {
             counter!("linker_mailbox_full_total", "actor" => actor).increment(0);
         }
+        for actor in ["session", "router", "store", "presence", "graph", "handler"] {
+            counter!("linker_actor_panics_total", "actor" => actor).increment(0);
+        }
+        for name in [
+            "linker_bus_overrun_total",
+            "linker_bus_undecodable_total",
+            "linker_bus_restarts_total",
+            "linker_ingress_overrun_total",
+        ] {
+            counter!(name).increment(0);
+        }
         let auth = |outcome| counter!("linker_auth_total", "outcome" => outcome);
         let metrics = Self {
             reliable: OfFeature::new(Feature::Reliable),
@@ -133,6 +144,11 @@ impl Metrics {
         }
     }
 
+    /// Whether a part of the node, or what it needs, is well: what health says.
+    pub(crate) fn check(&self, part: &'static str, is_well: bool) {
+        gauge!("linker_check_ok", "part" => part).set(if is_well { 1.0 } else { 0.0 });
+    }
+
     pub(crate) fn gauges(&self, sessions: usize, presence_entries: u64, pending: usize) {
         self.sessions.set(sessions as f64);
         self.presence_entries.set(presence_entries as f64);
@@ -144,7 +160,7 @@ fn describe() {
     describe_gauge!("linker_sessions", "Logged-in sessions of this node");
     describe_gauge!(
         "linker_presence_entries",
-        "Sessions of this domain in the presence registry"
+        "Sessions of this node in the presence registry"
     );
     describe_counter!(
         "linker_messages_total",
@@ -164,6 +180,10 @@ fn describe() {
         "linker_store_commit_seconds",
         metrics::Unit::Seconds,
         "Time of one commit, retries included"
+    );
+    describe_gauge!(
+        "linker_check_ok",
+        "1 while a part of the node, or what it needs, is well, as /health/ready tells in words"
     );
     describe_counter!("linker_slow_consumers_total", "Sessions that fell behind");
     describe_counter!("linker_stalled_sessions_total", "Sessions closed with 4011");

@@ -28,6 +28,7 @@ use crate::runtime::clock::Clock;
 use crate::session::{Admission, FetchTurns, SessionEntry, SessionTable, ToSession};
 use crate::shared_limits::SharedRates;
 use crate::store::StoreMail;
+use crate::trace::Tracer;
 use crate::upstream::Upstream;
 
 pub(crate) struct Node {
@@ -58,6 +59,7 @@ pub(crate) struct Node {
     pub(crate) fetch_turns: FetchTurns,
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tracer: Tracer,
     pub(crate) calls: Calls,
     /// Tells how the node does.
     pub(crate) meter: Meter,
@@ -98,6 +100,7 @@ pub(crate) struct NodeParts {
     pub(crate) authenticators: Arc<Authenticators>,
     pub(crate) custody: Arc<CustodyShared>,
     pub(crate) clock: Clock,
+    pub(crate) tracer: Tracer,
     pub(crate) backend: tokio::runtime::Handle,
     pub(crate) probe: Option<Probe>,
 }
@@ -132,6 +135,7 @@ impl Node {
             fetch_turns: FetchTurns::new(shared),
             admission: Admission::new(&config),
             metrics: Arc::new(Metrics::new()),
+            tracer: parts.tracer,
             calls: Calls::default(),
             meter: Meter::new(parts.probe),
             pushes: crate::pushes::Wake::default(),
@@ -145,6 +149,8 @@ impl Node {
             next_session: AtomicU64::new(1),
             checks: Mutex::new(BTreeMap::from([
                 ("bus", None),
+                ("cluster", None),
+                ("drain", None),
                 ("presence", None),
                 ("store", None),
             ])),

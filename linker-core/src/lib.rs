@@ -24,5 +24,6 @@ pub mod port;
 pub mod session;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod trace;
 pub mod upstream;
 pub mod url;

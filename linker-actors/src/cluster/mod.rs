@@ -43,6 +43,7 @@ use whereabouts::Whereabouts;
 
 use crate::node::Node;
 use crate::router::RouterMail;
+use crate::trace::Carried;
 
 /// What a node knows of the others.
 pub(crate) struct Cluster {
@@ -80,7 +81,7 @@ impl Cluster {
     /// A node that lives: one that was not known yet gets its outbox now.
     pub(crate) fn peer(node: &Arc<Node>, instance: &NodeInstance) -> Option<Arc<Peer>> {
         let cluster = node.cluster.as_ref().filter(|_| *instance != node.me)?;
-        let (peer, new) = cluster.peers.add(&node.me, instance);
+        let (peer, new) = cluster.peers.add(&node.me, instance, node.tracer.sampling());
         if new {
             tracing::info!(peer = %instance, "a node is there");
             let (node, peer) = (Arc::clone(node), Arc::clone(&peer));
@@ -90,8 +91,11 @@ impl Cluster {
                     node.custody.has_faults.store(true, Ordering::Release);
                     Self::tell_back(&node, &peer);
                 };
+                let sent = |carried: &Carried| {
+                    node.tracer.sent_by_bus(carried, peer.instance.name.as_str());
+                };
                 let bus = &*cluster.bus;
-                peer.outbox.run(&node.me, &peer.instance, bus, back).await;
+                peer.outbox.run(&node.me, &peer.instance, bus, back, sent).await;
             });
         }
         Some(peer)

@@ -13,7 +13,10 @@ use linker_core::custody::Ticket;
 use linker_core::envelope::{Envelope, Kind};
 use linker_core::id::NodeInstance;
 use linker_core::port::{Bus, BusError};
+use linker_core::trace::Sampling;
 use tokio::sync::Notify;
+
+use crate::trace::Carried;
 
 /// A batch is closed when it has grown to this.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -32,6 +35,7 @@ static NEXT_EPOCH: AtomicU64 = AtomicU64::new(1);
 pub(super) struct Outbox {
     state: Mutex<State>,
     work: Notify,
+    sampling: Sampling,
     /// Messages are not taken: nobody can have them now.
     away: AtomicBool,
     closed: AtomicBool,
@@ -40,6 +44,8 @@ pub(super) struct Outbox {
 struct State {
     epoch: u64,
     writer: BatchWriter,
+    /// The traced ones among what was written since the last batch.
+    traced: Vec<Carried>,
     /// The last message, as long as others of its group may follow.
     group: Option<GroupDelivery>,
     ready: VecDeque<Batch>,
@@ -50,6 +56,7 @@ struct State {
 struct Batch {
     payload: Bytes,
     frames: usize,
+    traced: Vec<Carried>,
 }
 
 impl State {
@@ -86,13 +93,19 @@ impl State {
         let payload = self.writer.take();
         if frames > 0 {
             self.ready_bytes += payload.len();
-            self.ready.push_back(Batch { payload, frames });
+            let traced = std::mem::take(&mut self.traced);
+            self.ready.push_back(Batch {
+                payload,
+                frames,
+                traced,
+            });
         }
     }
 
     fn clear(&mut self) {
         self.group = None;
         self.writer.take();
+        self.traced.clear();
         self.ready.clear();
         self.ready_bytes = 0;
     }
@@ -107,10 +120,11 @@ impl State {
 }
 
 impl Outbox {
-    pub(super) fn new(me: &NodeInstance) -> Self {
+    pub(super) fn new(me: &NodeInstance, sampling: Sampling) -> Self {
         let mut state = State {
             epoch: 0,
             writer: BatchWriter::new(me),
+            traced: Vec::new(),
             group: None,
             ready: VecDeque::new(),
             ready_bytes: 0,
@@ -119,6 +133,7 @@ impl Outbox {
         Self {
             state: Mutex::new(state),
             work: Notify::new(),
+            sampling,
             away: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
@@ -151,6 +166,7 @@ impl Outbox {
         if state.epoch != epoch || state.waiting_bytes() > WAITING_BYTES_MAX {
             return false;
         }
+        state.traced.extend(Carried::of(self.sampling, envelope));
         if let Some(group) = &mut state.group
             && group.recipients.len() < RECIPIENTS_MAX
             && group.add(envelope, ticket)
@@ -196,30 +212,35 @@ impl Outbox {
         self.work.notify_one();
     }
 
-    /// Sends what is collected until the outbox is closed. `back` is called when messages are taken again.
+    /// Sends what is collected until the outbox is closed. `back` is called when messages are taken again, `sent_traced` with what is traced when the bus has it.
     pub(super) async fn run(
         &self,
         me: &NodeInstance,
         to: &NodeInstance,
         bus: &dyn Bus,
         back: impl Fn() + Send + Sync,
+        sent_traced: impl Fn(&Carried) + Send + Sync,
     ) {
         let mut under_way = FuturesOrdered::new();
         while !self.closed.load(Ordering::Acquire) {
             while under_way.len() < UNDER_WAY_MAX {
                 let Some(batch) = self.state().next() else { break };
                 metrics::histogram!("linker_bus_batch_size").record(batch.frames as f64);
-                under_way.push_back(bus.send(to.clone(), batch.payload));
+                let sending = bus.send(to.clone(), batch.payload);
+                under_way.push_back(async move { (sending.await, batch.traced) });
             }
-            let sent = tokio::select! {
+            let (sent, traced) = tokio::select! {
                 biased;
                 Some(sent) = under_way.next(), if !under_way.is_empty() => sent,
                 () = self.work.notified(), if under_way.len() < UNDER_WAY_MAX => continue,
             };
-            if let Err(error) = sent {
-                under_way.clear();
-                self.wait_until_back(me, to, bus, &error).await;
-                back();
+            match sent {
+                Ok(()) => traced.iter().for_each(&sent_traced),
+                Err(error) => {
+                    under_way.clear();
+                    self.wait_until_back(me, to, bus, &error).await;
+                    back();
+                }
             }
         }
     }

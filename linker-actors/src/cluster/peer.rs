@@ -7,6 +7,7 @@ use linker_core::bus::BusFrame;
 use linker_core::custody::{NodeWord, Ticket};
 use linker_core::envelope::Envelope;
 use linker_core::id::{NodeInstance, SessionId};
+use linker_core::trace::Sampling;
 
 use super::outbox::Outbox;
 
@@ -28,12 +29,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(me: &NodeInstance, instance: NodeInstance, number: u32) -> Arc<Self> {
+    pub(super) fn new(
+        me: &NodeInstance,
+        instance: NodeInstance,
+        number: u32,
+        sampling: Sampling,
+    ) -> Arc<Self> {
         Arc::new(Self {
             instance,
             id: SessionId::of_node(number),
             gone: AtomicBool::new(false),
-            outbox: Outbox::new(me),
+            outbox: Outbox::new(me, sampling),
         })
     }
 

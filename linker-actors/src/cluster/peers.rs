@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use linker_core::id::{NodeInstance, SessionId};
+use linker_core::trace::Sampling;
 
 use super::Peer;
 
@@ -36,7 +37,12 @@ impl Peers {
     }
 
     /// The peer, and whether it is new.
-    pub(super) fn add(&self, me: &NodeInstance, instance: &NodeInstance) -> (Arc<Peer>, bool) {
+    pub(super) fn add(
+        &self,
+        me: &NodeInstance,
+        instance: &NodeInstance,
+        sampling: Sampling,
+    ) -> (Arc<Peer>, bool) {
         if let Some(known) = self.of(instance) {
             return (known, false);
         }
@@ -45,7 +51,7 @@ impl Peers {
             return (Arc::clone(peer), false);
         }
         known.next += 1;
-        let peer = Peer::new(me, instance.clone(), known.next);
+        let peer = Peer::new(me, instance.clone(), known.next, sampling);
         known.of.insert(instance.clone(), Arc::clone(&peer));
         known.by_id.insert(peer.id, Arc::clone(&peer));
         (peer, true)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use linker_core::bus::BusFrame;
 use linker_core::envelope::Envelope;
-use linker_core::id::{MessageId, NodeInstance, UserId};
+use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -59,6 +59,9 @@ pub(crate) enum Answer {
 pub(crate) struct MessageWord {
     /// A session of that node has proven it.
     pub(crate) delivered: bool,
+    /// It has gone on to this domain, or towards it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forwarded_to: Option<String>,
     /// The domains that it has left.
     #[serde(default)]
     pub(crate) path: Vec<String>,
@@ -184,10 +187,12 @@ async fn answer(node: &Node, question: &Question) -> Option<Answer> {
 
 /// What this node knows of a message, the store aside.
 pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWord> {
-    if node.custody.proven_lately().contains(&id) {
+    let names = |path: &[DomainName]| path.iter().map(ToString::to_string).collect();
+    if let Some(path) = node.custody.proven_lately().path(&id) {
         return Some(MessageWord {
             delivered: true,
-            path: Vec::new(),
+            forwarded_to: None,
+            path: names(path),
         });
     }
     for (_, router) in node.routers.all() {
@@ -198,11 +203,18 @@ pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWo
         if let Ok(Some(envelope)) = told.await {
             return Some(MessageWord {
                 delivered: false,
+                forwarded_to: None,
                 path: path_of(&envelope),
             });
         }
     }
-    None
+    // Last of all: it may have come back.
+    let forwarded = node.custody.forwarded_lately().get(&id).cloned()?;
+    Some(MessageWord {
+        delivered: false,
+        forwarded_to: Some(forwarded.home.to_string()),
+        path: names(&forwarded.path),
+    })
 }
 
 /// The domains that it has left.

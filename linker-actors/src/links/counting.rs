@@ -1,6 +1,6 @@
 //! What waits for other domains, and for the application, in the store: counted now and then, for people and for metrics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ const COUNT_SHARE: u32 = 20;
 
 /// Counts for as long as the node runs. A task of its own: a store that takes its time must not keep ways from changing.
 pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
+    let mut shown = BTreeSet::new();
     loop {
         let began = Instant::now();
         let has_ways = node.directory().topology().domains().len() > 1 || node.upstream.is_configured();
@@ -27,18 +28,19 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
             node.upstream.set_backlog(for_application);
             *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
         }
-        show(&node);
+        show(&node, &mut shown);
         let pause = COUNT_EVERY.max(began.elapsed() * COUNT_SHARE);
         // A link that goes up or down is shown sooner than rows are counted.
         let until = Instant::now() + pause;
         while Instant::now() < until {
             tokio::time::sleep(COUNT_EVERY / 4).await;
-            show(&node);
+            show(&node, &mut shown);
         }
     }
 }
 
-fn show(node: &Node) {
+/// `shown`: the neighbours of which something is shown.
+fn show(node: &Node, shown: &mut BTreeSet<DomainName>) {
     let directory = node.directory();
     let backlog = node.links.backlog_by_link(&directory);
     for to in directory.topology().neighbours(directory.own_domain()) {
@@ -46,6 +48,13 @@ fn show(node: &Node) {
         let up = if own.down.is_none() { 1.0 } else { 0.0 };
         metrics::gauge!("linker_link_up", "domain" => to.to_string()).set(up);
         metrics::gauge!("linker_link_backlog", "domain" => to.to_string()).set(own.backlog as f64);
+        shown.insert(to.clone());
+    }
+    // What is no neighbour any more is neither up nor down: nobody is to be alarmed for ever.
+    let neighbours = directory.topology().neighbours(directory.own_domain());
+    for gone in shown.extract_if(.., |shown| !neighbours.contains(&shown)) {
+        metrics::gauge!("linker_link_up", "domain" => gone.to_string()).set(f64::NAN);
+        metrics::gauge!("linker_link_backlog", "domain" => gone.to_string()).set(f64::NAN);
     }
 }
 

@@ -108,6 +108,7 @@ impl IngressReceiver for Inlet {
 struct Item {
     envelope: Envelope,
     owed: Arc<Owed>,
+    came_at: Duration,
 }
 
 struct Reader {
@@ -226,6 +227,7 @@ impl Reader {
             let item = Item {
                 owed: Arc::clone(owed),
                 envelope,
+                came_at: now,
             };
             let goes_on = directory.home_away_of(&item.envelope.to).is_some();
             let trail = item.envelope.trail.as_deref();
@@ -255,6 +257,7 @@ impl Reader {
         let directory = Arc::clone(&self.node.directory());
         let own = directory.own_domain();
         let mut submissions = Vec::new();
+        let now = self.node.clock.now().elapsed;
         for frame in batch.frames {
             match frame {
                 BusFrame::Deliver { envelope, .. } if envelope.feature == Feature::Fast => {
@@ -265,6 +268,9 @@ impl Reader {
                     let goes_on = directory.home_away_of(&envelope.to).is_some();
                     // FAST does not wait for tables to agree.
                     if !(been_here && goes_on) {
+                        if self.node.tracer.takes(&envelope.id) {
+                            self.node.tracer.came_by_link(&envelope, now);
+                        }
                         submissions.push(Submission {
                             envelope: copied(envelope),
                             origin: Origin::Node,
@@ -301,7 +307,12 @@ impl Reader {
     /// Hands messages to the router, whose they are from then on.
     async fn submit(&self, items: Vec<Item>) {
         let mut submissions = Vec::with_capacity(items.len());
-        for Item { envelope, owed } in items {
+        for Item {
+            envelope,
+            owed,
+            came_at,
+        } in items
+        {
             let id = envelope.id;
             if !self.node.links.receipts.owe(id, &owed) {
                 continue;
@@ -311,6 +322,9 @@ impl Reader {
                 continue;
             }
             tracing::debug!(message.id = %id, "is taken from another domain");
+            if self.node.tracer.takes(&id) {
+                self.node.tracer.came_by_link(&envelope, came_at);
+            }
             submissions.push(Submission {
                 envelope: self.checked(envelope),
                 origin: Origin::Arrival(id),

@@ -12,9 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use linker_core::bus::BusFrame;
 use linker_core::custody::Ticket;
 use linker_core::envelope::{Envelope, Trail};
-use linker_core::id::{DomainName, NodeInstance, SessionId};
+use linker_core::id::{DomainName, SessionId};
 use linker_core::link::settling::left;
 use linker_core::port::{Link, LinkError, LinkWatcher, LinkWay};
+use linker_core::trace::Sampling;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
@@ -23,6 +24,7 @@ use super::pace::Pace;
 use super::way::Hop;
 use crate::node::Node;
 use crate::router::RouterMail;
+use crate::trace::Carried;
 
 /// A link that has just come up is used after this: one that flaps is not worth its messages.
 const STEADY_AFTER: Duration = Duration::from_millis(300);
@@ -49,6 +51,7 @@ pub(crate) struct Neighbour {
     /// Where its broker is, to see whether that has changed.
     pub(super) url: String,
     link: Arc<dyn Link>,
+    sampling: Sampling,
     up: AtomicBool,
     /// What it had is just being given back.
     losing: AtomicBool,
@@ -73,6 +76,7 @@ impl LinkWatcher for Watcher {
 struct Sent {
     way: LinkWay,
     tickets: Vec<Ticket>,
+    traced: Vec<Carried>,
     bytes: usize,
     at: Instant,
     outcome: Result<(), LinkError>,
@@ -88,13 +92,12 @@ enum End {
 
 impl Neighbour {
     pub(super) fn new(
-        me: &NodeInstance,
+        node: &Node,
         own: DomainName,
         name: DomainName,
         number: u32,
         url: String,
         link: Arc<dyn Link>,
-        now_ms: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -102,15 +105,16 @@ impl Neighbour {
             id: SessionId::of_link(number),
             url,
             link,
+            sampling: node.tracer.sampling(),
             up: AtomicBool::new(false),
             losing: AtomicBool::new(false),
-            outbox: Mutex::new(Outbox::new(me)),
+            outbox: Mutex::new(Outbox::new(&node.me)),
             unconfirmed: AtomicUsize::new(0),
             work: Notify::new(),
             room: Notify::new(),
             health: Mutex::new(LinkHealth {
                 down: Some("it is not connected yet".into()),
-                since_ms: now_ms,
+                since_ms: node.clock.now().unix_ms,
             }),
             stop: watch::Sender::new(false),
         })
@@ -139,9 +143,10 @@ impl Neighbour {
             return false;
         }
         let leaving = self.leaving(envelope);
+        let traced = Carried::of(self.sampling, envelope);
         let taken = {
             let mut outbox = self.outbox();
-            outbox.epoch == epoch && outbox.push(leaving, ticket)
+            outbox.epoch == epoch && outbox.push(leaving, ticket, traced)
         };
         if taken {
             self.work.notify_one();
@@ -151,15 +156,20 @@ impl Neighbour {
 
     /// Takes a FAST message; whether it could be taken.
     pub(crate) fn offer_fast(&self, envelope: &Arc<Envelope>) -> bool {
-        self.offer_frame(&BusFrame::Deliver {
+        let frame = BusFrame::Deliver {
             ticket: None,
             envelope: self.leaving(envelope),
-        })
+        };
+        self.offer_traced(&frame, Carried::of(self.sampling, envelope))
     }
 
     /// The same with any frame that may be lost.
     pub(super) fn offer_frame(&self, frame: &BusFrame) -> bool {
-        let taken = self.is_up() && self.outbox().push_fast(frame);
+        self.offer_traced(frame, None)
+    }
+
+    fn offer_traced(&self, frame: &BusFrame, traced: Option<Carried>) -> bool {
+        let taken = self.is_up() && self.outbox().push_fast(frame, traced);
         if taken {
             self.work.notify_one();
         }
@@ -317,7 +327,7 @@ impl Neighbour {
                     if !under_way.is_empty() {
                         continue;
                     }
-                    let probe = Batch { way: LinkWay::Probe, payload: Bytes::new(), tickets: Vec::new() };
+                    let probe = Batch { way: LinkWay::Probe, payload: Bytes::new(), tickets: Vec::new(), traced: Vec::new() };
                     under_way.push(self.send(probe, &mut pace));
                 }
                 event = events.recv() => match event {
@@ -357,6 +367,7 @@ impl Neighbour {
             way,
             payload,
             tickets,
+            traced,
         } = batch;
         let (bytes, at) = (payload.len(), Instant::now());
         pace.sent(bytes, at);
@@ -366,6 +377,7 @@ impl Neighbour {
                 outcome: sending.await,
                 way,
                 tickets,
+                traced,
                 bytes,
                 at,
             }
@@ -382,6 +394,10 @@ impl Neighbour {
         }
         pace.confirmed(sent.bytes, sent.at, Instant::now());
         self.outbox().confirmed(sent.way);
+        if sent.outcome.is_ok() {
+            let tell = |carried| node.tracer.sent_by_link(carried, &self.name);
+            sent.traced.iter().for_each(tell);
+        }
         if sent.tickets.is_empty() {
             return None;
         }

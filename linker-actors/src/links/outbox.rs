@@ -12,6 +12,8 @@ use linker_core::id::NodeInstance;
 use linker_core::port::{LinkWay, slot_of};
 use tokio::time::Instant;
 
+use crate::trace::Carried;
+
 /// A batch is closed when it has grown to this.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;
 /// RELIABLE messages are taken for one link until so much waits for it; then they wait in the store.
@@ -35,13 +37,23 @@ pub(super) struct Batch {
     pub(super) payload: Bytes,
     /// Whom to tell what becomes of them; none of FAST ones.
     pub(super) tickets: Vec<Ticket>,
+    /// The traced ones among them.
+    pub(super) traced: Vec<Carried>,
+}
+
+/// A payload that is full, as in [`Batch`].
+struct Full {
+    payload: Bytes,
+    tickets: Vec<Ticket>,
+    traced: Vec<Carried>,
 }
 
 struct Lane {
     way: LinkWay,
     writer: BatchWriter,
     tickets: Vec<Ticket>,
-    ready: VecDeque<(Bytes, Vec<Ticket>)>,
+    traced: Vec<Carried>,
+    ready: VecDeque<Full>,
     under_way: usize,
     /// When the last ones were sent, [`FAST_AT_ONCE`] at most.
     sent: VecDeque<Instant>,
@@ -53,22 +65,38 @@ impl Lane {
             way,
             writer: BatchWriter::new(me),
             tickets: Vec::new(),
+            traced: Vec::new(),
             ready: VecDeque::new(),
             under_way: 0,
             sent: VecDeque::with_capacity(FAST_AT_ONCE),
         }
     }
 
-    fn push(&mut self, frame: &BusFrame, ticket: Option<Ticket>, batch_bytes: usize) -> usize {
+    fn push(
+        &mut self,
+        frame: &BusFrame,
+        ticket: Option<Ticket>,
+        traced: Option<Carried>,
+        batch_bytes: usize,
+    ) -> usize {
         let before = self.writer.len();
         self.writer.push(frame);
         self.tickets.extend(ticket);
+        self.traced.extend(traced);
         let added = self.writer.len() - before;
         if self.writer.len() >= batch_bytes {
-            let tickets = std::mem::take(&mut self.tickets);
-            self.ready.push_back((self.writer.take(), tickets));
+            let full = self.take();
+            self.ready.push_back(full);
         }
         added
+    }
+
+    fn take(&mut self) -> Full {
+        Full {
+            payload: self.writer.take(),
+            tickets: std::mem::take(&mut self.tickets),
+            traced: std::mem::take(&mut self.traced),
+        }
     }
 
     /// Until when it waits for company, if it does.
@@ -91,10 +119,14 @@ impl Lane {
         if self.held_until().is_some_and(|until| now < until) {
             return None;
         }
-        let (payload, tickets) = match self.ready.pop_front() {
-            Some(batch) => batch,
+        let Full {
+            payload,
+            tickets,
+            traced,
+        } = match self.ready.pop_front() {
+            Some(full) => full,
             None if self.writer.is_empty() => return None,
-            None => (self.writer.take(), std::mem::take(&mut self.tickets)),
+            None => self.take(),
         };
         self.under_way += 1;
         if self.sent.len() == FAST_AT_ONCE {
@@ -105,12 +137,14 @@ impl Lane {
             way: self.way,
             payload,
             tickets,
+            traced,
         })
     }
 
     fn clear(&mut self) {
         self.writer.take();
         self.tickets.clear();
+        self.traced.clear();
         self.ready.clear();
         self.under_way = 0;
         self.sent.clear();
@@ -151,7 +185,7 @@ impl Outbox {
     }
 
     /// False where too much waits already.
-    pub(super) fn push(&mut self, envelope: Arc<Envelope>, ticket: Ticket) -> bool {
+    pub(super) fn push(&mut self, envelope: Arc<Envelope>, ticket: Ticket, traced: Option<Carried>) -> bool {
         if self.reliable_bytes > WAITING_BYTES_MAX {
             return false;
         }
@@ -160,16 +194,16 @@ impl Outbox {
             ticket: None,
             envelope,
         };
-        self.reliable_bytes += self.reliable[lane].push(&frame, Some(ticket), self.batch_bytes);
+        self.reliable_bytes += self.reliable[lane].push(&frame, Some(ticket), traced, self.batch_bytes);
         true
     }
 
     /// False where too much waits already.
-    pub(super) fn push_fast(&mut self, frame: &BusFrame) -> bool {
+    pub(super) fn push_fast(&mut self, frame: &BusFrame, traced: Option<Carried>) -> bool {
         if self.fast_bytes > FAST_BYTES_MAX {
             return false;
         }
-        self.fast_bytes += self.fast.push(frame, None, self.batch_bytes);
+        self.fast_bytes += self.fast.push(frame, None, traced, self.batch_bytes);
         true
     }
 
@@ -230,7 +264,7 @@ mod tests {
             generation: 0,
         };
         let envelope = Arc::new(sample::message(n, sample::user(1), sample::user(2)));
-        assert!(outbox.push(envelope, ticket));
+        assert!(outbox.push(envelope, ticket, None));
     }
 
     fn tickets(batch: Option<Batch>) -> Vec<u32> {
@@ -285,11 +319,11 @@ mod tests {
             envelope: Arc::new(sample::message(n, sample::user(n), sample::user(2))),
         };
         for n in 0..FAST_AT_ONCE as u64 {
-            assert!(outbox.push_fast(&frame(n)));
+            assert!(outbox.push_fast(&frame(n), None));
             assert!(outbox.next_fast(now).is_some());
         }
-        outbox.push_fast(&frame(7));
-        outbox.push_fast(&frame(8));
+        outbox.push_fast(&frame(7), None);
+        outbox.push_fast(&frame(8), None);
         assert!(outbox.next_fast(now).is_none());
         assert_eq!(outbox.held_until(), Some(now + COMPANY));
         assert!(outbox.next_fast(now + COMPANY).is_some());

@@ -235,13 +235,12 @@ impl Keeper {
                 }
             };
             let neighbour = Neighbour::new(
-                &self.node.me,
+                &self.node,
                 own.clone(),
                 name.clone(),
                 links.next_number(),
                 url,
                 link,
-                self.node.clock.now().unix_ms,
             );
             let node = Arc::clone(&self.node);
             self.node.backend.spawn(Arc::clone(&neighbour).run(node));

@@ -159,6 +159,7 @@ impl Router {
                 self.node.metrics.message(feature, outcome, latency);
             }
             CustodyEffect::Happened { message, event } => self.happened.push((event, message)),
+            CustodyEffect::Traced(passage) => self.node.tracer.passage(&passage),
             CustodyEffect::Settled {
                 origin,
                 accepted,
@@ -218,6 +219,9 @@ impl Router {
             self.node
                 .metrics
                 .message(envelope.feature, Outcome::Refused, None);
+            if self.node.tracer.takes(&envelope.id) {
+                self.node.tracer.refused(&envelope, now.elapsed);
+            }
             return match origin {
                 Origin::Call(call) => {
                     self.node
@@ -281,6 +285,11 @@ impl Router {
             return;
         };
         let Page { rows, exhausted } = page;
+        if self.node.tracer.is_on() {
+            let read = rows.len();
+            let traced = rows.iter().filter(|row| self.node.tracer.takes(&row.envelope.id));
+            traced.for_each(|row| self.node.tracer.read(&row.envelope, read, asked_at));
+        }
         let mut adopted = None;
         self.custody(new_id, now, |custody, cx| {
             let patient = entry.is_patient(now.elapsed);

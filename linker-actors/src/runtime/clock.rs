@@ -1,6 +1,6 @@
 //! The one place that asks what time it is.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use linker_core::clock::Now;
 
@@ -24,8 +24,18 @@ impl Clock {
         }
     }
 
+    /// The elapsed part of [`Clock::now`].
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The elapsed time of an instant.
+    pub(crate) fn of(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.started)
+    }
+
     /// The runtime's instant of an elapsed time, for timers.
-    pub(crate) fn instant(&self, elapsed: std::time::Duration) -> tokio::time::Instant {
+    pub(crate) fn instant(&self, elapsed: Duration) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.started + elapsed)
     }
 }

@@ -92,7 +92,11 @@ impl SessionEntry {
 
     /// Sends, if the mailbox has room.
     pub(crate) fn post(&self, message: ToSession) -> Result<(), SendError<ToSession>> {
-        self.mailbox.try_send(message)
+        let sent = self.mailbox.try_send(message);
+        if matches!(sent, Err(SendError::Full(_))) {
+            metrics::counter!("linker_mailbox_full_total", "actor" => "session").increment(1);
+        }
+        sent
     }
 
     /// Sends, room or not: from who cannot come again.

@@ -10,7 +10,7 @@ use actix::Recipient;
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use linker_core::code::{CloseCode, ErrorCode, FrameError};
-use linker_core::custody::{Origin, Outcome};
+use linker_core::custody::{Delivery, Origin, Outcome, Ticket};
 use linker_core::envelope::Envelope;
 use linker_core::frame::ServerFrame;
 use linker_core::id::{DomainName, SessionId, UserId};
@@ -25,6 +25,7 @@ use crate::runtime::guard;
 use crate::runtime::places::Place;
 use crate::shared_limits::SessionShare;
 use crate::store::{PageWanted, StoreRequest};
+use crate::trace::{About, TracedDeliveries};
 use crate::worker::Worker;
 
 /// RELIABLE bytes a session may have submitted that are neither safe nor done: beyond that its socket waits.
@@ -60,6 +61,8 @@ pub(super) struct SessionShell {
     gate_seen: u64,
     /// It has sent something of which it wants to hear that it is safe: its client asked for that at the login.
     wants_accepted: bool,
+    /// The traced ones among the messages that it has for its client.
+    traced: Option<Box<TracedDeliveries>>,
     /// When the wheel comes by.
     wheel_at: Duration,
     /// In the worker's list of connections.
@@ -84,6 +87,7 @@ impl SessionShell {
             free_on_flush: 0,
             gate_seen: 0,
             wants_accepted: false,
+            traced: None,
             wheel_at: Duration::MAX,
             place: None,
             left: false,
@@ -226,7 +230,13 @@ impl SessionShell {
         effects: &mut Vec<SessionEffect>,
     ) {
         match effect {
-            SessionEffect::Send(frame) => self.send(&frame, socket),
+            SessionEffect::Send(frame) => {
+                self.send(&frame, socket);
+                if let (Some(traced), ServerFrame::Envelope(envelope)) = (&mut self.traced, &frame) {
+                    let node = &self.worker.node;
+                    traced.written(&envelope.id, node.clock.elapsed(), &node.tracer);
+                }
+            }
             SessionEffect::Ping(number) => socket.ping(number),
             SessionEffect::Close(code) => {
                 if code == CloseCode::Stalled {
@@ -245,8 +255,18 @@ impl SessionShell {
             SessionEffect::Refused(feature) => {
                 self.worker.node.metrics.message(feature, Outcome::Refused, None)
             }
-            SessionEffect::Proven(ticket) => self.worker.proven(ticket),
-            SessionEffect::GiveBack(ticket) => self.worker.given_back(ticket, self.id),
+            SessionEffect::Proven(ticket) => {
+                if self.traced.is_some() {
+                    self.delivery_ended(&ticket, "proven");
+                }
+                self.worker.proven(ticket);
+            }
+            SessionEffect::GiveBack(ticket) => {
+                if self.traced.is_some() {
+                    self.delivery_ended(&ticket, "given_back");
+                }
+                self.worker.given_back(ticket, self.id);
+            }
             SessionEffect::Free(bytes) => self.free(bytes),
             SessionEffect::FreeOnFlush(bytes) => self.free_on_flush += bytes,
             SessionEffect::FallBehind => {
@@ -387,17 +407,44 @@ impl SessionShell {
             trail: None,
         };
         let (cost, reference) = (envelope.cost(), envelope.reference.clone());
+        let tracer = &self.worker.node.tracer;
+        let traced = tracer
+            .takes(&envelope.id)
+            .then(|| (envelope.id, About::of(&envelope)));
         entry.submitted(cost);
-        self.worker
-            .submit(
-                envelope,
-                Origin::Session(Target::Session(Arc::clone(entry))),
-                draft.accepted,
-            )
-            .map_err(|error| {
-                entry.settled(cost);
-                (error, reference)
-            })
+        let taken = self.worker.submit(
+            envelope,
+            Origin::Session(Target::Session(Arc::clone(entry))),
+            draft.accepted,
+        );
+        if let Some((id, about)) = traced {
+            tracer.received(id, about, taken.is_ok(), now.elapsed);
+        }
+        taken.map_err(|error| {
+            entry.settled(cost);
+            (error, reference)
+        })
+    }
+
+    fn note_traced<'d>(&mut self, deliveries: impl IntoIterator<Item = &'d Delivery>) {
+        let node = &self.worker.node;
+        let traced = deliveries
+            .into_iter()
+            .filter(|delivery| node.tracer.takes(&delivery.envelope.id));
+        for delivery in traced {
+            self.traced
+                .get_or_insert_default()
+                .note(delivery, node.clock.elapsed());
+        }
+    }
+
+    fn delivery_ended(&mut self, ticket: &Ticket, outcome: &'static str) {
+        if let Some(traced) = &mut self.traced {
+            traced.ended(ticket, outcome, &self.worker.node.tracer);
+            if traced.is_empty() {
+                self.traced = None;
+            }
+        }
     }
 
     /// Something for a session that is being replayed to is just being written: live messages must not come before it. While the store is away they
@@ -514,7 +561,12 @@ impl SessionShell {
         }
         self.read_clock();
         match message {
-            ToSession::Deliver(delivery) => self.step(socket, |core, cx| core.on_delivery(delivery, cx)),
+            ToSession::Deliver(delivery) => {
+                if self.worker.node.tracer.is_on() {
+                    self.note_traced([&delivery]);
+                }
+                self.step(socket, |core, cx| core.on_delivery(delivery, cx));
+            }
             // The gate is looked at with every step.
             ToSession::Behind => self.step(socket, |_, _| ()),
             ToSession::Hint => self.step(socket, |core, cx| core.on_hint(false, cx)),
@@ -539,7 +591,12 @@ impl SessionShell {
                     core.on_registered(outcome.map_err(|error| *error), cx)
                 });
             }
-            ToSession::Page(page) => self.step(socket, |core, cx| core.on_page(page.map(|page| *page), cx)),
+            ToSession::Page(page) => {
+                if let Some(page) = page.as_ref().filter(|_| self.worker.node.tracer.is_on()) {
+                    self.note_traced(&page.deliveries);
+                }
+                self.step(socket, |core, cx| core.on_page(page.map(|page| *page), cx));
+            }
             ToSession::Count(count) => self.step(socket, |core, cx| core.on_count(count, cx)),
             ToSession::FetchGranted => self.step(socket, Session::on_fetch_granted),
             ToSession::CallDone(done) => {

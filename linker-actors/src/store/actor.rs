@@ -103,6 +103,9 @@ impl StoreActor {
                 self.set_away(None);
                 self.retry_after = RETRY_AFTER_MIN;
                 self.node.metrics.commit(taken.tickets.len(), began.elapsed());
+                if self.node.tracer.is_on() {
+                    self.trace(&taken, &outcomes, began);
+                }
                 let Taken {
                     mut tickets, behind, ..
                 } = taken;
@@ -119,6 +122,24 @@ impl StoreActor {
                 ctx.run_later(self.retry_after, move |actor, _| actor.apply(batch));
                 self.retry_after = (self.retry_after * 2).min(RETRY_AFTER_MAX);
             }
+        }
+    }
+
+    fn trace(&self, taken: &Taken, outcomes: &[InsertOutcome], began: Instant) {
+        let tracer = &self.node.tracer;
+        let inserts = &taken.batch.inserts;
+        for (insert, outcome) in inserts.iter().zip(outcomes) {
+            if tracer.takes(&insert.envelope.id) {
+                let outcome = match outcome {
+                    InsertOutcome::Stored => "stored",
+                    InsertOutcome::Duplicate(_) => "duplicate",
+                    InsertOutcome::InboxFull => "refused",
+                };
+                tracer.inserted(&insert.envelope, outcome, inserts.len(), began);
+            }
+        }
+        for Deleted { id, .. } in taken.deleted.iter().filter(|row| tracer.takes(&row.id)) {
+            tracer.deleted(*id, taken.deleted.len(), began);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::code::FrameError;
 use crate::envelope::{Envelope, Feature};
 use crate::id::{DomainName, MessageId, UserId};
 use crate::port::WaitReason;
+use crate::trace::Passage;
 use crate::upstream::UpstreamEvent;
 
 /// Who handed a message in, to be told what became of it.
@@ -174,4 +175,6 @@ pub enum CustodyEffect<S> {
         /// From accepted to proven, when it was delivered.
         latency: Option<Duration>,
     },
+    /// A traced message has gone one way or another: tell whoever traces.
+    Traced(Passage),
 }

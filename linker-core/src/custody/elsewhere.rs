@@ -223,7 +223,7 @@ impl<S: Clone> Custody<S> {
             let ticket = (envelope.feature == Feature::Reliable).then_some(ticket);
             if ticket.is_some() && !nodes.is_empty() {
                 // Their sessions will prove what is confirmed already.
-                self.shared.proven_lately().insert(envelope.id, cx.now.elapsed);
+                self.shared.proven_lately().insert(envelope, cx.now.elapsed);
             }
             for node in nodes {
                 cx.sessions.offer_node(node, envelope, ticket);

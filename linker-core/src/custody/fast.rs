@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 use super::delivery::{Delivery, Ticket};
 use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
 use super::forwarding::forwarded_fast;
-use super::router::{Custody, CustodyContext, Submission, count, settle};
+use super::router::{Custody, CustodyContext, Submission, count, settle, trace, trace_at_once};
 use super::sessions::{Elsewhere, LocalSessions, NodeOffer, Offer};
 use crate::envelope::{Envelope, Feature};
 use crate::id::SessionId;
+use crate::trace::{Fate, Role};
 
 impl<S: Clone> Custody<S> {
     pub(super) fn submit_fast<L: LocalSessions<Session = S>>(
@@ -23,7 +24,7 @@ impl<S: Clone> Custody<S> {
         if let Some(home) = cx.sessions.home(&user) {
             let envelope = Arc::new(envelope);
             let became = forwarded_fast(cx.sessions.forward_fast(&home, &envelope));
-            settle_at_once(&envelope, origin, became, cx);
+            self.settle_at_once(&envelope, origin, became, cx);
             return;
         }
         let elsewhere = self.elsewhere_for_fast(&user, cx);
@@ -47,10 +48,31 @@ impl<S: Clone> Custody<S> {
         }
         let envelope = Arc::new(envelope);
         let became = match offer_fast(&envelope, None, cx).is_empty() {
-            false => (Outcome::Delivered, Settlement::Delivered),
-            true => (Outcome::Dropped, Settlement::Dropped),
+            false => (Outcome::Delivered, Settlement::Delivered, Fate::Delivered),
+            true => (Outcome::Dropped, Settlement::Dropped, Fate::Dropped),
         };
-        settle_at_once(&envelope, origin, became, cx);
+        self.settle_at_once(&envelope, origin, became, cx);
+    }
+
+    /// Tells what became of a FAST message that was never held here.
+    fn settle_at_once<L: LocalSessions<Session = S>>(
+        &self,
+        envelope: &Arc<Envelope>,
+        origin: Origin<S>,
+        (outcome, settlement, fate): (Outcome, Settlement, Fate),
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        trace_at_once(&self.shared, envelope, Role::New, fate, cx);
+        count(cx, Feature::Fast, outcome, None);
+        cx.effects.push(CustodyEffect::Settled {
+            origin,
+            accepted: false,
+            confirm: false,
+            id: envelope.id,
+            reference: envelope.reference.clone(),
+            cost: envelope.cost(),
+            settlement,
+        });
     }
 
     /// Sends a FAST message, which sessions of this node may have, to other nodes too; it stays only where somebody is to prove it.
@@ -76,6 +98,12 @@ impl<S: Clone> Custody<S> {
             }
         }
         let id = pending.envelope.id;
+        let fate = match (here, sent) {
+            (true, _) => Fate::Delivered,
+            (false, true) => Fate::HandedOn,
+            (false, false) => Fate::Dropped,
+        };
+        trace(&self.shared, pending, fate, cx);
         let settlement = match here || sent {
             true => Settlement::Delivered,
             false => Settlement::Dropped,
@@ -119,23 +147,4 @@ pub(super) fn offer_fast<L: LocalSessions>(
         }
     }
     holders
-}
-
-/// Tells what became of a FAST message that was never held here.
-fn settle_at_once<L: LocalSessions>(
-    envelope: &Envelope,
-    origin: Origin<L::Session>,
-    (outcome, settlement): (Outcome, Settlement),
-    cx: &mut CustodyContext<'_, L>,
-) {
-    count(cx, Feature::Fast, outcome, None);
-    cx.effects.push(CustodyEffect::Settled {
-        origin,
-        accepted: false,
-        confirm: false,
-        id: envelope.id,
-        reference: envelope.reference.clone(),
-        cost: envelope.cost(),
-        settlement,
-    });
 }

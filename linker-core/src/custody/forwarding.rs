@@ -11,11 +11,12 @@ use super::claims::Taken;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
 use super::pending::{Pending, Row};
-use super::router::{Custody, CustodyContext, count, settle};
+use super::router::{Custody, CustodyContext, count, settle, trace};
 use super::sessions::{Forwarding, LocalSessions};
 use crate::envelope::{Envelope, Feature, Trail};
 use crate::id::{DomainName, SessionId};
 use crate::port::{StoredRow, WaitReason};
+use crate::trace::Fate;
 
 /// How often a way that changes its mind is tried; then the message is stored.
 const TRIES_MAX: usize = 3;
@@ -70,7 +71,8 @@ impl<S: Clone> Custody<S> {
                 return true;
             };
             let sent = cx.sessions.forward_fast(&home, &pending.envelope);
-            let (outcome, settlement) = forwarded_fast(sent);
+            let (outcome, settlement, fate) = forwarded_fast(sent);
+            trace(&self.shared, &pending, fate, cx);
             count(cx, Feature::Fast, outcome, None);
             let id = pending.envelope.id;
             settle(&mut pending, settlement, id, cx);
@@ -231,6 +233,11 @@ impl<S: Clone> Custody<S> {
         };
         let diverted = pending.diverted_forward.take();
         let envelope = Arc::clone(&pending.envelope);
+        trace(&self.shared, &pending, Fate::Forwarded, cx);
+        if let Some(home) = pending.home.take().filter(|_| !envelope.kind.is_upstream()) {
+            let now = cx.now.elapsed;
+            self.shared.forwarded_lately().insert(&envelope, home, now);
+        }
         if envelope.kind.counts() {
             count(cx, Feature::Reliable, Outcome::Forwarded, None);
         }
@@ -348,9 +355,9 @@ pub(super) fn note_predecessor<L: LocalSessions>(
 }
 
 /// What becomes of a FAST message for another domain: it was handed to a link, or is gone.
-pub(super) fn forwarded_fast(sent: bool) -> (Outcome, Settlement) {
+pub(super) fn forwarded_fast(sent: bool) -> (Outcome, Settlement, Fate) {
     match sent {
-        true => (Outcome::Forwarded, Settlement::Forwarded),
-        false => (Outcome::Dropped, Settlement::Dropped),
+        true => (Outcome::Forwarded, Settlement::Forwarded, Fate::Forwarded),
+        false => (Outcome::Dropped, Settlement::Dropped, Fate::Dropped),
     }
 }

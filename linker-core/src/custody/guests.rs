@@ -13,13 +13,14 @@ use super::effect::{CustodyEffect, NodeWord, Origin, Outcome};
 use super::fast::offer_fast;
 use super::pending::{Diverted, Pending, Row};
 use super::proven_lately::ProvenLately;
-use super::router::{Custody, CustodyContext, count};
+use super::router::{Custody, CustodyContext, count, trace, trace_at_once};
 use super::routing::divert_all;
 use super::sessions::{LocalSessions, Offer};
 use super::storing::{diverted_sessions, tell_diverted};
 use crate::envelope::{Envelope, Feature};
 use crate::id::{MessageId, SessionId};
 use crate::port::WaitReason;
+use crate::trace::{Fate, Role};
 
 /// A guest for sessions that are behind is forgotten when its origin has not said within this time that it is stored.
 const STORED_WITHIN: Duration = Duration::from_secs(30);
@@ -114,10 +115,11 @@ impl<S: Clone> Custody<S> {
     ) {
         let Some(theirs) = theirs else {
             let holders = offer_fast(&envelope, None, cx);
-            let outcome = match holders.is_empty() {
-                true => Outcome::Dropped,
-                false => Outcome::Delivered,
+            let (outcome, fate) = match holders.is_empty() {
+                true => (Outcome::Dropped, Fate::Dropped),
+                false => (Outcome::Delivered, Fate::Delivered),
             };
+            trace_at_once(&self.shared, &envelope, Role::Guest, fate, cx);
             count(cx, Feature::Fast, outcome, None);
             return;
         };
@@ -246,6 +248,7 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) {
         let Some(pending) = self.take(ticket) else { return };
+        trace(&self.shared, &pending, Fate::GivenBack, cx);
         self.let_go_of_claim(&pending);
         let Origin::Guest(node, theirs) = pending.origin else {
             return;
@@ -271,7 +274,7 @@ impl<S: Clone> Custody<S> {
         if envelope.feature == Feature::Reliable {
             let now = cx.now.elapsed;
             self.guests.note_proven(origin, Arc::clone(envelope), now);
-            self.shared.proven_lately().insert(envelope.id, now);
+            self.shared.proven_lately().insert(envelope, now);
             // Its row may still be seen until the origin has removed it.
             self.shared.claims().deleted(envelope.to, envelope.id, None, now);
             if let Some(key) = self.shared.dedupe.key(envelope) {
@@ -351,6 +354,7 @@ impl<S: Clone> Custody<S> {
     /// Forgets a guest without a word to its origin, which knows.
     fn forget_guest<L: LocalSessions<Session = S>>(&mut self, guest: Ticket, cx: &mut CustodyContext<'_, L>) {
         let Some(pending) = self.take(guest) else { return };
+        trace(&self.shared, &pending, Fate::Stored, cx);
         self.shared
             .claims()
             .expect_no_more(&pending.envelope.to, &pending.envelope.id);
@@ -398,7 +402,7 @@ impl<S: Clone> Custody<S> {
 
     /// Does what is owed for a guest that was proven: its row goes, and the confirmation has the same id whoever owes it.
     fn finish<L: LocalSessions<Session = S>>(&mut self, proven: &Envelope, cx: &mut CustodyContext<'_, L>) {
-        self.guests.finished.insert(proven.id, cx.now.elapsed);
+        self.guests.finished.insert(proven, cx.now.elapsed);
         if proven.confirm {
             self.confirm(
                 proven,

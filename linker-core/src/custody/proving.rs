@@ -6,12 +6,13 @@ use super::dedupe::Progress;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, Origin, Outcome, Settlement};
 use super::pending::Row;
-use super::router::{Custody, CustodyContext, count, settle};
+use super::router::{Custody, CustodyContext, count, settle, trace};
 use super::sessions::LocalSessions;
 use super::storing::tell_diverted;
 use super::upstream::report;
 use crate::envelope::{Envelope, Feature, Kind};
 use crate::id::{MessageId, SessionId};
+use crate::trace::Fate;
 use crate::upstream::UpstreamEvent;
 
 impl<S: Clone> Custody<S> {
@@ -32,6 +33,7 @@ impl<S: Clone> Custody<S> {
         if pending.sought {
             self.proven_while_sought(ticket, &envelope);
         }
+        trace(&self.shared, &pending, Fate::Delivered, cx);
         if let Origin::Guest(node, theirs) = pending.origin {
             self.guest_proven(&envelope, node, theirs, &pending.diverted, cx);
             return;
@@ -61,7 +63,7 @@ impl<S: Clone> Custody<S> {
         let elsewhere = pending.row.is_stored() || pending.holders.iter().any(|holder| holder.is_node());
         if arrived || (self.shared.config.several_nodes && elsewhere) {
             // Another node may be about to hand over what a session here has had from the store, or to tell of a proof of its own.
-            self.shared.proven_lately().insert(envelope.id, cx.now.elapsed);
+            self.shared.proven_lately().insert(&envelope, cx.now.elapsed);
         }
         if let Some(answered) = pending.replaces {
             cx.effects.push(CustodyEffect::Delete {
@@ -140,7 +142,9 @@ impl<S: Clone> Custody<S> {
             // At most once: whoever was there has been offered it.
             Feature::Fast if pending.row.is_guest() => self.send_guest_away(ticket, cx),
             Feature::Fast => {
-                drop(self.take(ticket));
+                if let Some(pending) = self.take(ticket) {
+                    trace(&self.shared, &pending, Fate::Dropped, cx);
+                }
                 count(cx, Feature::Fast, Outcome::Dropped, None);
             }
         }

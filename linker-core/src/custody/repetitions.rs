@@ -6,11 +6,12 @@ use super::dedupe::{DedupeKey, Known, Progress};
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
 use super::pending::Row;
-use super::router::{Custody, CustodyContext, count, settle};
+use super::router::{Custody, CustodyContext, count, settle, trace_at_once};
 use super::sessions::LocalSessions;
 use crate::envelope::{Envelope, Feature};
 use crate::id::MessageId;
 use crate::port::{InsertOutcome, WaitReason};
+use crate::trace::{Fate, Role};
 
 /// Repetitions that wait to learn what becomes of their original; beyond that they are counted and get no word of their own.
 const ECHOES_MAX: usize = 10_000;
@@ -38,6 +39,15 @@ impl<S: Clone> Custody<S> {
         accepted: bool,
         cx: &mut CustodyContext<'_, L>,
     ) {
+        if self.shared.sampling.takes(&envelope.id) {
+            // The very same, come twice, has had its first time.
+            let role = match known.id == envelope.id {
+                true => Role::Again,
+                false => Role::New,
+            };
+            let envelope = Arc::new(envelope.clone());
+            trace_at_once(&self.shared, &envelope, role, Fate::Duplicate, cx);
+        }
         count(cx, Feature::Reliable, Outcome::Duplicate, None);
         // The very same, come twice from another domain, is where it was stored: asking by inserting it would remove it.
         let is_another = known.id != envelope.id;

@@ -25,6 +25,7 @@ use crate::code::{ErrorCode, FrameError};
 use crate::envelope::{Envelope, Feature};
 use crate::id::{MessageId, UserId};
 use crate::port::WaitReason;
+use crate::trace::{Fate, Passage, Role};
 
 /// What a router is given along with each input.
 pub struct CustodyContext<'a, L: LocalSessions> {
@@ -290,6 +291,46 @@ impl<S: Clone> Custody<S> {
             true => WaitReason::Fault,
             false => WaitReason::Absent,
         }
+    }
+}
+
+/// Tells of a traced message that is or was pending: before its sender is told of it ([`settle`]), since that is what tells its first time from others.
+pub(super) fn trace<L: LocalSessions>(
+    shared: &CustodyShared,
+    pending: &Pending<L::Session>,
+    fate: Fate,
+    cx: &mut CustodyContext<'_, L>,
+) {
+    if shared.sampling.takes(&pending.envelope.id) {
+        let role = match pending.origin {
+            Origin::Guest(..) => Role::Guest,
+            _ if pending.settled => Role::Again,
+            _ => Role::New,
+        };
+        cx.effects.push(CustodyEffect::Traced(Passage {
+            envelope: Arc::clone(&pending.envelope),
+            since: pending.taken_at,
+            fate,
+            role,
+        }));
+    }
+}
+
+/// The same of a message that was never pending.
+pub(super) fn trace_at_once<L: LocalSessions>(
+    shared: &CustodyShared,
+    envelope: &Arc<Envelope>,
+    role: Role,
+    fate: Fate,
+    cx: &mut CustodyContext<'_, L>,
+) {
+    if shared.sampling.takes(&envelope.id) {
+        cx.effects.push(CustodyEffect::Traced(Passage {
+            envelope: Arc::clone(envelope),
+            since: cx.now.elapsed,
+            fate,
+            role,
+        }));
     }
 }
 

@@ -7,11 +7,12 @@ use smallvec::SmallVec;
 use super::delivery::{Delivery, Ticket};
 use super::effect::{CustodyEffect, Outcome};
 use super::pending::{Diverted, Pending, Row};
-use super::router::{Custody, CustodyContext, count};
+use super::router::{Custody, CustodyContext, count, trace};
 use super::sessions::{LocalSessions, Offer};
 use super::storing::diverted_sessions;
 use crate::envelope::Feature;
 use crate::port::WaitReason;
+use crate::trace::Fate;
 
 /// How often a session that is behind is tried again when it changes its mind in between; then the message is stored.
 const OFFERS_MAX: usize = 3;
@@ -59,7 +60,9 @@ impl<S: Clone> Custody<S> {
                 return;
             }
             if !reliable {
-                drop(self.take(ticket));
+                if let Some(pending) = self.take(ticket) {
+                    trace(&self.shared, &pending, Fate::Dropped, cx);
+                }
                 count(cx, Feature::Fast, Outcome::Dropped, None);
                 return;
             }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::dedupe::DedupeTable;
+use super::forwarded_lately::ForwardedLately;
 use super::lag::Lag;
 use super::proven_lately::ProvenLately;
+use crate::trace::Sampling;
 
 /// Turns of a busy thread within which a proof comes: for the recipient's session to write, for its client to answer, for the session to read, and one that
 /// took longer than the last.
@@ -40,6 +42,8 @@ pub struct Reports {
 pub struct CustodyShared {
     /// Settings.
     pub config: CustodyConfig,
+    /// Which messages are traced; none until it is set.
+    pub sampling: Sampling,
     /// Rows in somebody's hands.
     pub claims: Mutex<Claims>,
     /// What was sent lately.
@@ -58,6 +62,8 @@ pub struct CustodyShared {
     pub proven_lately: Mutex<ProvenLately>,
     /// What the application is told of messages.
     pub reports: Reports,
+    /// What other domains have taken over lately.
+    pub forwarded_lately: Mutex<ForwardedLately>,
     /// How far the node's threads are behind. Proofs that lie unread for that are waited for, some turns long and up to ten commit windows.
     pub lag: Lag,
 }
@@ -68,6 +74,7 @@ impl CustodyShared {
         Self {
             max_pending_bytes: AtomicUsize::new(config.max_pending_bytes),
             config,
+            sampling: Sampling::NONE,
             claims: Mutex::default(),
             dedupe,
             pending_bytes: AtomicUsize::new(0),
@@ -76,6 +83,7 @@ impl CustodyShared {
             has_faults: AtomicBool::new(false),
             proven_lately: Mutex::default(),
             reports: Reports::default(),
+            forwarded_lately: Mutex::default(),
             lag: Lag::default(),
         }
     }
@@ -90,6 +98,13 @@ impl CustodyShared {
     /// What guests have proven lately, locked.
     pub fn proven_lately(&self) -> MutexGuard<'_, ProvenLately> {
         self.proven_lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What other domains have taken over lately, locked.
+    pub fn forwarded_lately(&self) -> MutexGuard<'_, ForwardedLately> {
+        self.forwarded_lately
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The claims, locked.

@@ -9,7 +9,7 @@ use super::dedupe::Progress;
 use super::delivery::Ticket;
 use super::effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
 use super::pending::{Diverted, Pending, Row};
-use super::router::{Custody, CustodyContext, Submission, count, settle};
+use super::router::{Custody, CustodyContext, Submission, count, settle, trace};
 use super::sessions::{Elsewhere, LocalSessions};
 use super::upstream::report;
 use crate::code::{ErrorCode, FrameError};
@@ -17,6 +17,7 @@ use crate::envelope::{Envelope, Feature, Kind};
 use crate::frame::error_content;
 use crate::id::{MessageId, SessionId, UserId};
 use crate::port::{InsertOutcome, WaitReason};
+use crate::trace::Fate;
 use crate::upstream::UpstreamEvent;
 
 impl<S: Clone> Custody<S> {
@@ -111,10 +112,13 @@ impl<S: Clone> Custody<S> {
                         .claims()
                         .deleted(author, replaced, None, cx.now.elapsed);
                 }
-                if pending.envelope.kind.counts() && !pending.settled {
-                    count(cx, Feature::Reliable, Outcome::Stored, None);
-                    if self.shared.reports.stored {
-                        report(UpstreamEvent::Stored, &pending.envelope, cx);
+                if !pending.settled {
+                    trace(&self.shared, pending, Fate::Stored, cx);
+                    if pending.envelope.kind.counts() {
+                        count(cx, Feature::Reliable, Outcome::Stored, None);
+                        if self.shared.reports.stored {
+                            report(UpstreamEvent::Stored, &pending.envelope, cx);
+                        }
                     }
                 }
                 if let Some(key) = pending.key {
@@ -125,6 +129,7 @@ impl<S: Clone> Custody<S> {
                 settle(pending, Settlement::Stored, pending.envelope.id, cx);
             }
             InsertOutcome::Duplicate(first) => {
+                trace(&self.shared, pending, Fate::Duplicate, cx);
                 count(cx, Feature::Reliable, Outcome::Duplicate, None);
                 settle(pending, Settlement::Stored, first, cx);
                 if let Some(key) = pending.key {
@@ -210,6 +215,7 @@ impl<S: Clone> Custody<S> {
         if let Some(key) = pending.key {
             self.shared.dedupe.forget(key, pending.envelope.id);
         }
+        trace(&self.shared, &pending, Fate::Refused, cx);
         count(cx, Feature::Reliable, Outcome::Refused, None);
         let whose = match pending.envelope.kind.is_upstream() {
             true => "the application".to_owned(),

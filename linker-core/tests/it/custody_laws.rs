@@ -15,6 +15,7 @@ use linker_core::custody::{
 use linker_core::envelope::{Envelope, Feature, Kind};
 use linker_core::id::{MessageId, SessionId, UserId};
 use linker_core::port::InsertOutcome;
+use linker_core::trace::{Fate, Role, Sampling};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use smallvec::SmallVec;
@@ -102,16 +103,26 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self::with_room(1 << 20)
+        Self::with(1 << 20, Sampling::NONE)
     }
 
     fn with_room(max_pending_bytes: usize) -> Self {
+        Self::with(max_pending_bytes, Sampling::NONE)
+    }
+
+    fn tracing(sampling: Sampling) -> Self {
+        Self::with(1 << 20, sampling)
+    }
+
+    fn with(max_pending_bytes: usize, sampling: Sampling) -> Self {
         let config = CustodyConfig {
             commit_window: Duration::from_millis(20),
             max_pending_bytes,
             several_nodes: false,
         };
-        let shared = Arc::new(CustodyShared::new(config, DedupeTable::new(WINDOW, 1 << 12, 3)));
+        let mut shared = CustodyShared::new(config, DedupeTable::new(WINDOW, 1 << 12, 3));
+        shared.sampling = sampling;
+        let shared = Arc::new(shared);
         Self {
             custody: Custody::new(0, Arc::clone(&shared)),
             shared,
@@ -180,6 +191,18 @@ impl World {
             accepted: true,
         };
         self.step(|custody, cx| custody.submit(submission, cx));
+    }
+
+    /// What was told of traced messages since the last call: which, for how long it was had, as what, and how that ended.
+    fn passages(&mut self) -> Vec<(MessageId, Duration, Role, Fate)> {
+        let traced = self
+            .effects
+            .extract_if(.., |effect| matches!(effect, CustodyEffect::Traced(_)));
+        let passages = traced.map(|effect| match effect {
+            CustodyEffect::Traced(p) => (p.envelope.id, self.now - p.since, p.role, p.fate),
+            other => panic!("{other:?}"),
+        });
+        passages.collect()
     }
 
     fn wait(&mut self, time: Duration) {
@@ -567,4 +590,63 @@ proptest! {
         prop_assert_eq!(world.shared.pending_messages.load(Ordering::Relaxed), 0);
         prop_assert_eq!(world.custody.deadline(), None);
     }
+}
+
+#[test]
+fn a_traced_message_is_told_of_each_time_it_has_gone_its_way_and_is_new_once() {
+    let ms = Duration::from_millis;
+    let mut world = World::tracing(Sampling::of_ratio(1.0));
+    let session = world.login(1);
+    world.send(1, Some("a"));
+    world.now += ms(5);
+    assert_eq!(world.passages(), [], "it is still had");
+    world.prove_all(&session);
+    let proven = world.passages();
+    assert_eq!(proven, [(id(1), ms(5), Role::New, Fate::Delivered)]);
+    world.send(2, Some("a"));
+    assert_eq!(world.passages(), [(id(2), ms(0), Role::New, Fate::Duplicate)]);
+
+    world.logout(&session);
+    world.send(3, None);
+    world.store_all();
+    let stored = world.passages();
+    assert!(
+        stored.contains(&(id(3), ms(0), Role::New, Fate::Stored)),
+        "{stored:?}"
+    );
+    let envelope = Envelope {
+        id: id(3),
+        kind: Kind::Message,
+        feature: Feature::Reliable,
+        from: sender(),
+        to: receiver(),
+        reference: None,
+        confirm: false,
+        timestamp_ms: 0,
+        content: Bytes::from_static(b"1"),
+        trail: None,
+    };
+    let row = linker_core::port::StoredRow {
+        seq: 1,
+        envelope: Arc::new(envelope),
+        reason: linker_core::port::WaitReason::Absent,
+    };
+    let session = world.login(2);
+    let page = world.step(|custody, cx| custody.adopt(vec![row], &session, false, &[], cx));
+    world.now += ms(7);
+    let ticket = page.deliveries[0].ticket.expect("somebody wants to know");
+    world.step(|custody, cx| custody.on_proven(ticket, cx));
+    assert_eq!(world.passages(), [(id(3), ms(7), Role::Again, Fate::Delivered)]);
+}
+
+#[test]
+fn nothing_is_told_of_what_is_not_traced() {
+    let mut world = World::new();
+    let session = world.login(1);
+    world.send(1, Some("a"));
+    world.prove_all(&session);
+    world.logout(&session);
+    world.send(2, None);
+    world.store_all();
+    assert_eq!(world.passages(), []);
 }

@@ -34,5 +34,6 @@ mod session_laws;
 mod shared_limits;
 mod simulation;
 mod strategy;
+mod trace_laws;
 mod upstream_lanes;
 mod virtual_time;

@@ -7,6 +7,7 @@ mod message_types;
 mod runtimes;
 mod settings;
 mod stop;
+mod tracing;
 mod upstream;
 
 use linker_actors::Outgoing;

@@ -85,7 +85,7 @@ impl World {
                 Origin::Arrival(id) => self.settle_receipts(&id),
                 Origin::Node | Origin::Session(_) | Origin::Guest(..) => {}
             },
-            CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } => {}
+            CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } | CustodyEffect::Traced(_) => {}
             CustodyEffect::Behind { .. } | CustodyEffect::Tell { .. } => {
                 panic!("nobody is behind, and there is no other node")
             }

@@ -98,7 +98,7 @@ impl Sim {
                     self.nodes[self.at].cluster.tell(&peer, Frame::Word(word));
                 }
             }
-            CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } => {}
+            CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } | CustodyEffect::Traced(_) => {}
             CustodyEffect::Settled {
                 origin,
                 accepted,
