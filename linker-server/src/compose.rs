@@ -20,10 +20,11 @@ use linker_actors::core::session::SessionConfig;
 use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
 use crate::config::{
-    BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, UpstreamConfig,
-    UpstreamTarget, Wrong,
+    BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, TracesConfig,
+    UpstreamConfig, UpstreamTarget, Wrong,
 };
 use crate::meta;
+use crate::otlp::Otlp;
 
 /// Where the store is.
 pub(crate) enum StorePlace<'c> {
@@ -153,6 +154,14 @@ pub(crate) fn upstream_sink(config: &Config) -> Result<Option<Arc<dyn UpstreamSi
         }
     };
     Ok(Some(sink))
+}
+
+/// With traces, where they go somewhere.
+pub(crate) fn with_traces(builder: LinkerBuilder, traces: Option<(&TracesConfig, &Otlp)>) -> LinkerBuilder {
+    match traces {
+        Some((config, otlp)) => builder.tracing(config.ratio.as_f64(), otlp.sink()),
+        None => builder,
+    }
 }
 
 pub(crate) fn node_config(config: &Config) -> NodeConfig {

@@ -7,6 +7,7 @@ mod config;
 mod http;
 mod login_key;
 mod meta;
+mod otlp;
 mod process;
 mod process_use;
 mod reload;

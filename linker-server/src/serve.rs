@@ -12,6 +12,7 @@ use linker_actors::{Attempts, DataDir, Linker};
 use crate::compose::StorePlace;
 use crate::config::{Config, ServerConfig, StoreLocation};
 use crate::http::{AsyncApi, LoginShared, Tokens, admin, client};
+use crate::otlp::{self, Otlp};
 use crate::process::{Failure, exit, listen, stop_signal};
 use crate::reload::{self, Parts, Reading, Reload, Source};
 use crate::telemetry::Telemetry;
@@ -71,7 +72,11 @@ async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), F
     let protocol = AsyncApi::new(&public_url).map_err(Failure::at_run_time)?;
     let builder = compose::builder(&config, directory, public_url.clone()).map_err(Failure::misuse)?;
     let tokens = login_key::token_options(&config).map_err(Failure::at_run_time)?;
-    let linker = builder
+    otlp::describe();
+    let traces = config.telemetry.traces.as_ref();
+    let otlp = traces.map(|traces| Otlp::start(traces, &config.node)).transpose();
+    let otlp = otlp.map_err(Failure::at_run_time)?;
+    let linker = compose::with_traces(builder, traces.zip(otlp.as_ref()))
         .session_tokens(tokens)
         .start()
         .await
@@ -119,6 +124,9 @@ async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), F
     client_handle.pause().await;
     let safe = stop(linker, || client_handle.stop(false)).await;
     admin_handle.stop(false).await;
+    if let Some(otlp) = otlp {
+        otlp.stop();
+    }
     if safe {
         tracing::info!("stopped");
     } else {

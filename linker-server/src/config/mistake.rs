@@ -45,11 +45,6 @@ impl Wrong {
             allowed: allowed.into(),
         }
     }
-
-    /// A key of the contract whose part is not in this build: refused, so that nobody relies on what does not happen.
-    pub(crate) fn not_built(what: &str, allowed: impl Into<String>) -> Self {
-        Self::new(format!("{what} is not built into this node yet"), allowed)
-    }
 }
 
 /// One mistake: where, which key, what is wrong, what is allowed. Displayed as one line.

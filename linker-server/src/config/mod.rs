@@ -1,7 +1,6 @@
 //! The configuration of the stock server: one YAML file, the environment and the command line, read into a typed tree.
 //!
 //! Every key has one place where it is read and where its default, its unit and its bounds stand: the file of its section.
-//! What this build cannot do yet is refused by name (see [`unbuilt`]), never ignored.
 //!
 //! Paths of files that are only read (`meta.file`, `…File`) are relative to the configuration file when they stand in it;
 //! the data folder and an SQLite file are relative to where the process was started, as the embedded default's are.
@@ -28,7 +27,7 @@ mod server;
 mod surroundings;
 mod telemetry;
 mod tls;
-mod unbuilt;
+mod traces;
 mod upstream;
 mod values;
 mod variables;
@@ -55,6 +54,7 @@ pub(crate) use server::ServerConfig;
 pub(crate) use surroundings::{ProcessSurroundings, Surroundings};
 pub(crate) use telemetry::{LogFormat, TelemetryConfig};
 pub(crate) use tls::TlsConfig;
+pub(crate) use traces::TracesConfig;
 pub(crate) use upstream::{UpstreamConfig, UpstreamTarget};
 
 use reader::Section;

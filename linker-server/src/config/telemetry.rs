@@ -2,15 +2,17 @@
 
 use super::check;
 use super::reader::Section;
-use super::unbuilt;
+use super::traces::{self, TracesConfig};
 
-/// Logs of this process.
+/// Logs and traces of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TelemetryConfig {
     /// `format`; default `auto`.
     pub(crate) format: LogFormat,
     /// `level`: a level, or levels by module (`info,linker_actors=debug`), in the syntax of `tracing`'s filters; default `info`.
     pub(crate) level: String,
+    /// `otlpUrl` and what belongs to it; `None`: nothing is traced.
+    pub(crate) traces: Option<TracesConfig>,
 }
 
 /// How log lines are written.
@@ -25,7 +27,6 @@ pub(crate) enum LogFormat {
 
 impl TelemetryConfig {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        unbuilt::refuse_otlp(section);
         let formats = [
             ("auto", LogFormat::Auto),
             ("text", LogFormat::Text),
@@ -36,6 +37,7 @@ impl TelemetryConfig {
             level: section
                 .parsed("level", "a log level", check::log_filter)
                 .unwrap_or_else(|| "info".to_owned()),
+            traces: traces::read(section),
         }
     }
 }

@@ -57,6 +57,7 @@ impl Changes {
             "links" => links;
             "upstream" => upstream;
             "telemetry.format" => telemetry.format;
+            "telemetry.otlpUrl" => telemetry.traces;
         }
         if !is_same_meta(self.config.meta.as_ref(), old.meta.as_ref()) {
             self.needs_restart.push("meta");
@@ -164,7 +165,11 @@ const fn every_key_is_one_of_the_two(config: &Config) {
         expires_in: _,
         per_second_per_address: _,
     } = login;
-    let TelemetryConfig { format: _, level: _ } = telemetry;
+    let TelemetryConfig {
+        format: _,
+        level: _,
+        traces: _,
+    } = telemetry;
 }
 
 fn is_same_meta(one: Option<&MetaSource>, other: Option<&MetaSource>) -> bool {

@@ -20,6 +20,7 @@ mod kill9;
 mod meta;
 mod protocol;
 mod reload;
+mod telemetry;
 mod tls;
 mod upstream;
 mod wire;

@@ -1,7 +1,7 @@
 use super::mistake;
 
 /// Each line of YAML is wrong in one way, and the message says all of the texts beside it.
-const WRONG: [(&str, &[&str]); 48] = [
+const WRONG: [(&str, &[&str]); 53] = [
     (
         "limits: {sessionsPerApp: -1}",
         &["limits.sessionsPerApp: -1 is out of range"],
@@ -179,6 +179,26 @@ const WRONG: [(&str, &[&str]); 48] = [
     (
         "telemetry: {format: pretty}",
         &["telemetry.format: \"pretty\" is unknown; allowed: auto, text, json"],
+    ),
+    (
+        "telemetry: {otlpUrl: 'grpc://r:4317'}",
+        &["telemetry.otlpUrl: not a http or https url"],
+    ),
+    (
+        "telemetry: {otlpUrl: 'http://r/v1/traces?key=1'}",
+        &["telemetry.otlpUrl: the url has a query"],
+    ),
+    (
+        "telemetry: {otlpUrl: 'http://r', traceRatio: 1.01}",
+        &["telemetry.traceRatio: \"1.01\" is out of range", "from 0 to 1"],
+    ),
+    (
+        "telemetry: {otlpUrl: 'http://r', traceRatio: .nan}",
+        &["telemetry.traceRatio: \".nan\" is not a number"],
+    ),
+    (
+        "telemetry: {otlpUrl: 'http://r', traceRatio: NaN}",
+        &["telemetry.traceRatio: \"NaN\" is not a number"],
     ),
     (
         "store: {migrate: 1}",

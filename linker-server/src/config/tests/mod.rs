@@ -9,6 +9,7 @@ mod refusals;
 mod robustness;
 mod secrets;
 mod tls;
+mod traces;
 mod unknown_keys;
 mod upstream;
 

@@ -1,6 +1,6 @@
 use super::{APP, Start, mistake};
 
-const REFUSED: [(&str, &str); 19] = [
+const REFUSED: [(&str, &str); 20] = [
     (
         "presence: {url: 'mongo://joe:hunter2@r'}",
         "presence.url: an unknown kind of url; allowed: memory, redis://HOST",
@@ -57,12 +57,16 @@ const REFUSED: [(&str, &str); 19] = [
     ),
     (
         "telemetry: {otlpUrl: 'http://joe:hunter2@r'}",
-        "telemetry.otlpUrl: export over OTLP is not built into this node yet",
+        "telemetry.otlpUrl: the url has a user or a password in it",
+    ),
+    (
+        "telemetry: {otlpHeadersFile: h, otlpUrl: 'http://r'}",
+        "telemetry.otlpHeadersFile: cannot read /etc/linker/h: ",
     ),
 ];
 
 #[test]
-fn what_is_not_built_is_refused_by_name_and_never_with_a_password() {
+fn what_cannot_be_is_refused_by_name_and_never_with_a_password() {
     for (text, expected) in REFUSED {
         let line = mistake(text);
         assert!(

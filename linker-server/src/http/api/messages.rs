@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use linker_actors::{LinkerHandle, MessageState, Outgoing, SendState};
 use linker_core::id::{DomainName, MessageId, UserId};
 use linker_core::port::WaitReason;
+use linker_core::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -79,7 +80,10 @@ pub(super) struct Sent {
 /// Sends a message and answers when it is safe: delivered, or on the disk.
 #[utoipa::path(
     post, path = "/api/v1/messages", tag = "messages", request_body = NewMessage,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Requests with the same key send one message: they get the first answer again for a day from the same node, and within `reliable.dedupeWindow` from any")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Requests with the same key send one message: they get the first answer again for a day from the same node, and within `reliable.dedupeWindow` from any"),
+        ("traceparent" = Option<String>, Header, description = "W3C Trace Context: where it is sampled and the node traces at all, the message is traced, and the two traces name each other"),
+    ),
     security(("token" = ["send"])),
     responses(
         (status = 202, body = Sent),
@@ -104,7 +108,10 @@ pub(super) async fn send(
     let key = Key::of(&request)?;
     let message: NewMessage = super::json(&request, &body)?;
     let repeatable = key.as_ref().map(|key| key.with(&body));
-    let (to, outgoing) = outgoing(&linker, message, repeatable.as_deref())?;
+    let (to, mut outgoing) = outgoing(&linker, message, repeatable.as_deref())?;
+    if let Some(caller) = caller(&request) {
+        outgoing = outgoing.traced_by(caller);
+    }
     known
         .once(key, &body, async || {
             let receipt = linker.send(to, outgoing).await?;
@@ -128,7 +135,7 @@ pub(super) struct Tracked {
     /// `forward` until there is a way to another domain, `upstream` until the application takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The domain it goes to, where it waits for a way there.
+    /// The domain it goes to, where it waits for a way there or has gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
 }
@@ -143,6 +150,8 @@ pub(super) enum TrackedState {
     Stored,
     /// Delivery was proven a moment ago.
     Delivered,
+    /// Another domain has taken it over, a moment ago: to be asked in the domain `to`.
+    Forwarded,
 }
 
 /// Where a message is, while this domain keeps it.
@@ -151,7 +160,7 @@ pub(super) enum TrackedState {
     responses(
         (status = 200, body = Tracked),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "It was delivered, has gone on to another domain, or never was here"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "It was delivered, has gone on to another domain some time ago, or never was here"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -165,7 +174,7 @@ pub(super) async fn track(
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{:?} is not a message id", *id)))?;
     let found = linker.message(wanted).await.map_err(Problem::away)?;
     let Some(report) = found else {
-        let detail = "no message of this id is kept here: it was delivered, has gone on to another domain, or never was here";
+        let detail = "no message of this id is kept here: it was delivered, has gone on to another domain some time ago, or never was here";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };
     let is_for_application = report.to.as_ref().is_some_and(DomainName::is_upstream);
@@ -173,6 +182,7 @@ pub(super) async fn track(
         MessageState::Stored(_) if is_for_application => (TrackedState::Stored, Some("upstream")),
         MessageState::Stored(reason) => (TrackedState::Stored, Some(reason_name(reason))),
         MessageState::Delivered => (TrackedState::Delivered, None),
+        MessageState::Forwarded => (TrackedState::Forwarded, None),
         _ => (TrackedState::Pending, None),
     };
     Ok(HttpResponse::Ok().json(Tracked {
@@ -194,6 +204,11 @@ fn reason_name(reason: WaitReason) -> &'static str {
         WaitReason::Fault => "fault",
         WaitReason::Forward => "forward",
     }
+}
+
+/// The span within which it is called, if it says so; what is no `traceparent` is passed over, as the standard wants it.
+fn caller(request: &HttpRequest) -> Option<TraceContext> {
+    request.headers().get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
 fn outgoing(

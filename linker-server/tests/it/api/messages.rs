@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Api, Client, Domain, MASTER, Network, Node, NodeConfig, WAIT, eventually, fetch, message, user_of,
+    Api, Client, Domain, MASTER, Network, Node, NodeConfig, WAIT, eventually, fetch, message, message_ack,
+    user_of,
 };
 
 const PATH: &str = "/api/v1/messages";
@@ -232,4 +233,64 @@ async fn a_message_in_a_readers_hands_is_found_from_every_node() {
         .await;
         assert_ne!(found["state"], "delivered");
     }
+}
+
+#[tokio::test]
+async fn a_message_tells_its_path_in_every_domain_that_has_or_had_it() {
+    let network = Network::line(3).await;
+    let nodes = network.start_all().await;
+    let apis: Vec<Api> = nodes.iter().map(Api::of).collect();
+    let names: Vec<&str> = (0..3).map(|domain| network.name(domain)).collect();
+    let absent = user_of(2, 5);
+    let sent = send(&apis[0], &json!({"to": absent, "content": 1})).await;
+    assert_eq!(sent["state"], "forwarded");
+    let path = format!("/api/v1/messages/{}", sent["id"].as_str().unwrap());
+    let stored = eventually("it is stored at home", WAIT, async || {
+        let found = apis[2].get(&path).await;
+        (found.status == 200)
+            .then(|| found.json())
+            .filter(|found| found["state"] == "stored")
+    })
+    .await;
+    assert_eq!(
+        (&stored["path"], &stored["reason"]),
+        (&json!(names), &json!("absent"))
+    );
+    for (domain, api) in apis[..2].iter().enumerate() {
+        let found = api.get(&path).await.json();
+        assert_eq!(found["state"], "forwarded", "{found}");
+        assert_eq!(
+            (&found["path"], &found["to"]),
+            (&json!(names[..=domain]), &json!(names[2]))
+        );
+    }
+    let mut reader = Client::login_with(&nodes[2], &absent, json!({"ack": "client"})).await;
+    let (page, _) = reader.fetch(1).await;
+    assert_eq!(apis[2].get(&path).await.json()["path"], json!(names));
+    reader.send(message_ack(&[page[0].id()]));
+    let delivered = async || {
+        let found = apis[2].get(&path).await;
+        (found.status == 200)
+            .then(|| found.json())
+            .filter(|found| found["state"] == "delivered")
+    };
+    assert_eq!(
+        eventually("it is proven", WAIT, delivered).await["path"],
+        json!(names)
+    );
+
+    // To somebody who is there: proven a moment ago.
+    let present = user_of(2, 6);
+    let mut reader = Client::login(&nodes[2], &present).await;
+    let sent = send(&apis[0], &json!({"to": present, "content": 2})).await;
+    let path = format!("/api/v1/messages/{}", sent["id"].as_str().unwrap());
+    reader.expect("MESSAGE").await;
+    let found = eventually("it is proven", WAIT, async || {
+        let found = apis[2].get(&path).await;
+        (found.status == 200)
+            .then(|| found.json())
+            .filter(|found| found["state"] == "delivered")
+    })
+    .await;
+    assert_eq!(found["path"], json!(names));
 }

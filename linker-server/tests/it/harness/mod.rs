@@ -5,8 +5,10 @@ mod api;
 mod auth_server;
 mod checker;
 mod client;
+mod collector;
 mod config;
 mod domain;
+mod exposition;
 mod frames;
 mod http;
 mod meta_server;
@@ -28,8 +30,10 @@ pub(crate) use api::Api;
 pub(crate) use auth_server::{Answer, AuthServer};
 pub(crate) use checker::Checker;
 pub(crate) use client::{Client, Frame};
+pub(crate) use collector::{Collector, Manner, Span};
 pub(crate) use config::{MASTER, NodeConfig, OTHER_MASTER, app_id_of};
 pub(crate) use domain::{Domain, by_way_of, unique_name, whole};
+pub(crate) use exposition::Exposition;
 pub(crate) use frames::{
     auth, close_connection, fast, fetch, group, message, message_ack, message_read, ping, referenced,
     references, references_of, with,

@@ -1,0 +1,8 @@
+//! Metrics, and traces over OTLP.
+
+mod away;
+mod metrics;
+mod one_node;
+mod path;
+
+pub(crate) use metrics::busy_network;
