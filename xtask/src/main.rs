@@ -14,6 +14,7 @@ mod peers;
 mod private;
 mod processes;
 mod programs;
+mod promtool;
 mod services;
 mod steps;
 mod systemd;
@@ -27,8 +28,8 @@ use self::services::Search;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test       the whole test suite: dependency direction, a browser, Valgrind and PostgreSQL, Redis and RabbitMQ (found, or started, or
-             installed when missing), cargo test, the examples' own checks, instructions
+  test       the whole test suite: dependency direction, a browser, Valgrind, promtool and PostgreSQL, Redis and RabbitMQ (found, or
+             started, or installed when missing), cargo test, the examples' own checks, instructions
   ci         formatting and lints, then test
   instructions
              counts the instructions of ten fixed paths of the core and compares with linker-core/benches/instructions.json: more

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::services::{self, Search};
 use crate::steps::{cargo, run};
-use crate::{browser, dependency_direction, examples, instructions, systemd, valgrind};
+use crate::{browser, dependency_direction, examples, instructions, promtool, systemd, valgrind};
 
 /// Runs all tests of the workspace and the examples' checks of themselves, and counts instructions.
 ///
@@ -15,6 +15,7 @@ pub(crate) fn run_tests() -> Result<()> {
     let browser = browser::find_or_install()?;
     let valgrind = valgrind::find_or_install()?;
     let systemd_analyze = systemd::find_or_install()?;
+    let promtool = promtool::find_or_install()?;
     let services = services::find_or_start(Search::Anywhere)?;
     let mut tests = cargo();
     tests.args([
@@ -29,6 +30,7 @@ pub(crate) fn run_tests() -> Result<()> {
         .env(browser::CHROMIUM, &browser.chromium)
         .env(browser::CHROMEDRIVER, &browser.chromedriver)
         .env(systemd::SYSTEMD_ANALYZE, &systemd_analyze)
+        .env(promtool::VARIABLE, &promtool)
         .envs(services.variables().iter().map(|(name, url)| (name, url)));
     run(&mut tests)?;
     examples::check_all(services.variables())?;

@@ -2,6 +2,7 @@
 
 mod domains;
 mod kubernetes;
+mod monitoring;
 mod systemd;
 
 use std::collections::BTreeMap;
