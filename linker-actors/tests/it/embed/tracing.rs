@@ -71,7 +71,9 @@ async fn a_host_gets_the_spans_of_a_message_that_is_stored_and_fetched() {
     for span in &spans {
         assert_eq!(span.trace, *receipt.id.as_bytes());
         assert!(span.id == root.id || span.parent == Some(root.id), "{span:?}");
-        assert!(span.start >= root.start && span.end >= span.start, "{span:?}");
+        assert!(span.end >= span.start, "{span:?}");
+        // Who calls has begun a moment before the router has it.
+        assert!(span.start >= root.start || span.name == "call.send", "{span:?}");
         assert_eq!(
             (&span.node, &span.domain),
             (node.handle.node_name(), &node.handle.domain_name())

@@ -239,7 +239,25 @@ async fn a_file_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_in_yet_is_refused_and_not_ignored() {
-    let text = with_an_app("telemetry: {otlpUrl: 'http://127.0.0.1:4318'}");
-    assert_mistake(&text, "telemetry.otlpUrl", &["not built into this node yet"]).await;
+async fn a_collector_of_traces_that_cannot_be_one_is_a_mistake() {
+    for (traces, key, wrong) in [
+        (
+            "otlpUrl: 'grpc://127.0.0.1:4317'",
+            "telemetry.otlpUrl",
+            "not a http or https url",
+        ),
+        (
+            "otlpUrl: 'http://h', traceRatio: 2",
+            "telemetry.traceRatio",
+            "out of range",
+        ),
+        (
+            "otlpUrl: 'http://h', otlpHeadersFile: none",
+            "telemetry.otlpHeadersFile",
+            "cannot read",
+        ),
+    ] {
+        let text = with_an_app(&format!("telemetry: {{{traces}}}"));
+        assert_mistake(&text, key, &[wrong]).await;
+    }
 }

@@ -74,11 +74,3 @@ async fn a_domain_that_the_meta_document_does_not_know_ends_with_2() {
     assert_eq!(finished.code, 2, "{}", finished.said());
     finished.line_with(&["node.domain", "domain-77"]);
 }
-
-#[tokio::test]
-async fn what_is_not_built_in_yet_ends_with_2() {
-    let config = NodeConfig::new().set("telemetry.otlpUrl", "http://127.0.0.1:4318");
-    let finished = run(&["serve", "--config", config.save().to_str().unwrap()]).await;
-    assert_eq!(finished.code, 2, "{}", finished.said());
-    finished.line_with(&["telemetry.otlpUrl", "not built into this node yet"]);
-}

@@ -66,7 +66,10 @@ async fn users_can_be_left_out_and_headers_come_from_a_file() {
     let collector = Collector::start().await;
     let config = traced(&collector, 1).set("telemetry.traceUsers", false);
     let file = config.write("headers", "Authorization: Bearer c0llector\n");
-    let config = config.set("telemetry.otlpHeadersFile", file.to_str().unwrap());
+    let config = config
+        .set("telemetry.otlpHeadersFile", file.to_str().unwrap())
+        // Not even then.
+        .set("telemetry.level", "trace");
     let mut node = config.start().await;
     confirmed(&node, 5).await;
     assert_eq!(node.terminate().await, 0);
