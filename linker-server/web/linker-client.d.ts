@@ -76,8 +76,17 @@ export interface LoginReply {
   missing?: number;
 }
 
-export interface OutgoingMessage {
+export interface OutgoingMessage extends Outgoing {
   to: string;
+}
+
+/** For the application behind the domain. */
+export interface UpstreamMessage extends Outgoing {
+  /** Words of `A-Z a-z 0-9 _ -` with dots between them, 1 to 128 bytes. The application knows them; the first is not `event`. */
+  type: string;
+}
+
+export interface Outgoing {
   content: Json;
   /** Default `RELIABLE`. */
   feature?: Feature;
@@ -232,6 +241,12 @@ export class LinkerClient {
    * is then not known: send it again under the `reference` of the error to be sure.
    */
   send(message: OutgoingMessage): Promise<SendResult>;
+
+  /**
+   * Sends to the application behind the domain, as `send` to a user: confirmed when the application has it. Rejects with `UNKNOWN_TYPE` where the node has none, with
+   * `REFUSED` where it does not want the message.
+   */
+  sendUpstream(message: UpstreamMessage): Promise<SendResult>;
 
   /**
    * Sends one content to 1–1000 users. Resolves when it was handed to the socket: there is no confirmation, and it is not

@@ -73,7 +73,13 @@ export class LinkerClient {
     this.#connection.close(code, reason);
   }
 
-  async send(message) { return await this.#post(messageEntry(message, this.#options.accepted)); }
+  async send(message) {
+    return await this.#post(messageEntry('MESSAGE', { to: message.to }, message, this.#options.accepted));
+  }
+
+  async sendUpstream(message) {
+    return await this.#post(messageEntry('UPSTREAM', { type: message.type }, message, this.#options.accepted));
+  }
 
   async sendGroup({ to, content, feature, reference }) {
     await this.#post(onceEntry({ type: 'GROUP_MESSAGE', data: { to, content }, feature, reference }));

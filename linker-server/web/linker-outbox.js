@@ -61,8 +61,8 @@ class Entry {
   refuse(code, message) { this.deferred.reject(new LinkerError(code, message, { reference: this.reference })); }
 }
 
-/** The entry of a MESSAGE: which answers it can get decides whether it is sent again and when its promise resolves. */
-export function messageEntry({ to, content, feature = 'RELIABLE', reference, confirmationEnabled, until }, accepted) {
+/** The entry of a MESSAGE or an UPSTREAM: which answers it can get decides whether it is sent again and when its promise resolves. */
+export function messageEntry(type, destination, { content, feature = 'RELIABLE', reference, confirmationEnabled, until }, accepted) {
   const reliable = feature !== 'FAST';
   if (reference === undefined && reliable) reference = newReference();
   reference ??= undefined;
@@ -73,7 +73,7 @@ export function messageEntry({ to, content, feature = 'RELIABLE', reference, con
   if ((until === 'confirmed' && !confirms) || (until === 'accepted' && !accepts && !confirms)) {
     throw new LinkerError('INVALID_FIELD', `this message will never be ${until}`, { reference });
   }
-  const frame = { type: 'MESSAGE', data: { to, content }, feature, reference, confirmationEnabled };
+  const frame = { type, data: { ...destination, content }, feature, reference, confirmationEnabled };
   return new Entry(frame, { reliable, confirms, resends: reliable && (confirms || accepts), until });
 }
 

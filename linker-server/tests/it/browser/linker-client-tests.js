@@ -52,6 +52,25 @@ export async function run({ LinkerClient }) {
       equal([state, id, elapsedMs >= 0, sends], ['confirmed', 'm-r', true, 1]);
     },
 
+    async what_is_for_the_application_is_sent_and_resolved_like_a_message() {
+      const made = await loggedIn();
+      const sending = made.sendUpstream({ type: 'order.created', content: { n: 1 }, reference: 'u' });
+      const [frame] = await sockets[0].wasSent('UPSTREAM');
+      const data = { type: 'order.created', content: { n: 1 } };
+      equal(frame, { type: 'UPSTREAM', data, feature: 'RELIABLE', reference: 'u' });
+      sockets[0].ends(1006);
+      const second = await nthSocket(2);
+      await second.admits();
+      equal(references(await second.wasSent('UPSTREAM')), ['u']);
+      second.gives(confirmation('u'));
+      const { state, sends } = await sending;
+      equal([state, sends], ['confirmed', 2]);
+      const refused = made.sendUpstream({ type: 'order.created', content: 2, reference: 'v' });
+      second.gives(accepted('v'));
+      second.gives({ type: 'ERROR', reference: 'v', data: { code: 'REFUSED', message: 'no' } });
+      await rejects(refused, 'REFUSED');
+    },
+
     async until_decides_when_a_send_resolves() {
       const made = await loggedIn();
       equal((await made.send({ to: 'ANZ-2', content: 1, until: 'sent' })).state, 'sent');
