@@ -91,7 +91,7 @@ fn resting(bench: &Bench, case: &str, name: &str, sessions: u32) -> Load {
     let scenario = format!(
         "idle --sessions {sessions} --burst 0 --settle 1 --seconds 3600 --warm-up 0 --first-user {FIRST_USER}"
     );
-    Load::new(case, name, &bench.programs, &scenario).with(&["--url", "ws://127.0.0.1:8088/ws"])
+    Load::new(case, name, &bench.programs, &scenario)
 }
 
 fn on(server: &Server, load: &Load) -> Load {
