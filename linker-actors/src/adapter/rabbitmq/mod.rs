@@ -18,6 +18,7 @@
 
 mod address;
 mod backoff;
+mod confirmations;
 mod connect;
 mod connection;
 mod domains;

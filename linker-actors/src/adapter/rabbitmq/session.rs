@@ -1,21 +1,18 @@
 //! The life of one connection.
 
 use std::collections::HashSet;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use lapin::Event;
 use lapin::message::Delivery;
-use linker_core::port::{BoxFuture, BusError, BusReceiver};
+use linker_core::port::{BusError, BusReceiver};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::confirmations::Confirmations;
 use super::link::Link;
 use super::publisher::{Outbox, Outcome, Outgoing, Published, publish};
 
@@ -39,7 +36,7 @@ pub(super) struct Session<'a> {
     stop: &'a mut watch::Receiver<bool>,
     sender: mpsc::Sender<Outgoing>,
     queued: mpsc::Receiver<Outgoing>,
-    unconfirmed: FuturesUnordered<BoxFuture<'static, Published>>,
+    unconfirmed: Confirmations<Published>,
     number: u64,
     /// Why the broker takes nothing for now.
     blocked: Option<String>,
@@ -61,7 +58,7 @@ impl<'a> Session<'a> {
             stop,
             sender,
             queued,
-            unconfirmed: FuturesUnordered::new(),
+            unconfirmed: Confirmations::new(),
             number: 0,
             blocked: None,
         }
@@ -101,27 +98,13 @@ impl<'a> Session<'a> {
             return;
         }
         self.number += 1;
-        let mut publishing: BoxFuture<'static, Published> =
-            Box::pin(publish(self.link.publishing.clone(), self.number, outgoing));
-        // The first poll puts it behind those before it; its answer comes later.
-        let first = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
-        match first {
-            Poll::Pending => self.unconfirmed.push(publishing),
-            Poll::Ready(published) => self.unconfirmed.push(Box::pin(std::future::ready(published))),
-        }
+        let publishing = publish(self.link.publishing.clone(), self.number, outgoing);
+        self.unconfirmed.publish(publishing).await;
     }
 
-    /// Answers what the broker has confirmed. Several at once, as they come, since lapin hands a returned payload to whichever confirmation comes next:
-    /// only together can be told which one it belongs to. `Some` when the channel is gone.
+    /// Answers what the broker has confirmed: all that is ready, as only together can be told which of them a returned payload belongs to. `Some` when the channel is gone.
     async fn settle(&mut self, first: Published) -> Option<String> {
-        let mut settled = vec![first];
-        poll_fn(|cx| {
-            while let Poll::Ready(Some(published)) = Pin::new(&mut self.unconfirmed).poll_next(cx) {
-                settled.push(published);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let settled = self.unconfirmed.with_ready(first).await;
         let returned: HashSet<u64> = settled
             .iter()
             .filter_map(|published| match published.outcome {

@@ -1,20 +1,17 @@
 //! The life of one connection of a link.
 
 use std::collections::{HashMap, HashSet};
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::{FuturesUnordered, Stream};
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, Error, Event};
-use linker_core::port::{BoxFuture, LinkError, LinkWay};
+use linker_core::port::{LinkError, LinkWay};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::super::confirmations::Confirmations;
 use super::super::connect::Wire;
 use super::super::stopped;
 use super::line::{Channels, Neighbour, Told};
@@ -54,7 +51,7 @@ pub(super) struct Session<'a> {
     queued: mpsc::UnboundedReceiver<Outgoing>,
     /// What is published and not confirmed, by its number.
     under_way: HashMap<u64, Outgoing>,
-    confirmations: FuturesUnordered<BoxFuture<'static, Published>>,
+    confirmations: Confirmations<Published>,
     number: u64,
     /// Whether the ingress is known to be there.
     is_known: bool,
@@ -79,7 +76,7 @@ impl<'a> Session<'a> {
             sender,
             queued,
             under_way: HashMap::new(),
-            confirmations: FuturesUnordered::new(),
+            confirmations: Confirmations::new(),
             number: PROBE,
             is_known: false,
             blocked: None,
@@ -139,29 +136,16 @@ impl<'a> Session<'a> {
             LinkWay::Reliable(_) | LinkWay::States | LinkWay::Probe => self.channels.confirming.clone(),
         };
         let exchange = self.neighbour.exchange.clone();
-        let mut publishing: BoxFuture<'static, Published> = Box::pin(async move {
+        let publishing = async move {
             let outcome = publish(channel, exchange, number, way, payload).await;
             Published { number, outcome }
-        });
-        // The first poll puts it behind those before it; its answer comes later.
-        let first = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
-        match first {
-            Poll::Pending => self.confirmations.push(publishing),
-            Poll::Ready(published) => self.confirmations.push(Box::pin(std::future::ready(published))),
-        }
+        };
+        self.confirmations.publish(publishing).await;
     }
 
-    /// Answers what the broker has confirmed: all that is ready, since lapin hands a returned payload to whichever confirmation comes next, and that is among these
-    /// when the payload's own one is. `Some` when the link cannot go on.
+    /// Answers what the broker has confirmed, returned ones together with what they belong to. `Some` when the link cannot go on.
     async fn settle(&mut self, first: Published) -> Option<String> {
-        let mut settled = vec![first];
-        poll_fn(|cx| {
-            while let Poll::Ready(Some(published)) = Pin::new(&mut self.confirmations).poll_next(cx) {
-                settled.push(published);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let mut settled = self.confirmations.with_ready(first).await;
         let mut lost = None;
         let mut returned = HashSet::new();
         for published in &mut settled {

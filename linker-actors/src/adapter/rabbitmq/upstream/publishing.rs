@@ -1,21 +1,18 @@
 //! The life of one connection: publishes in the order sent, many at once, and answers as the broker confirms.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::{FuturesUnordered, Stream};
 use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Error, Event};
 use linker_core::envelope::Feature;
-use linker_core::port::{BoxFuture, BusError, UpstreamError, UpstreamMessage};
+use linker_core::port::{BusError, UpstreamError, UpstreamMessage};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::super::confirmations::Confirmations;
 use super::super::connect::Wire;
 use super::super::{refusal, stopped};
 use super::connection::{Connector, Ready};
@@ -47,7 +44,7 @@ pub(super) struct Publishing<'c> {
     under_way: HashMap<u64, Outgoing>,
     /// By when those are to be confirmed, oldest first; some are already.
     due: VecDeque<(Instant, u64)>,
-    confirmations: FuturesUnordered<BoxFuture<'static, Published>>,
+    confirmations: Confirmations<Published>,
     number: u64,
     is_blocked: bool,
 }
@@ -63,7 +60,7 @@ impl<'c> Publishing<'c> {
             queued,
             under_way: HashMap::new(),
             due: VecDeque::new(),
-            confirmations: FuturesUnordered::new(),
+            confirmations: Confirmations::new(),
             number: 0,
             is_blocked: false,
         }
@@ -124,29 +121,16 @@ impl<'c> Publishing<'c> {
         self.due
             .push_back((Instant::now() + self.connector.options.confirm_timeout, number));
         let (channel, exchange) = (self.channel.clone(), self.connector.exchange.clone());
-        let mut publishing: BoxFuture<'static, Published> = Box::pin(async move {
+        let publishing = async move {
             let outcome = publish(channel, exchange, &message).await;
             Published { number, outcome }
-        });
-        // The first poll puts it behind those before it; its answer comes later.
-        let first = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
-        match first {
-            Poll::Pending => self.confirmations.push(publishing),
-            Poll::Ready(published) => self.confirmations.push(Box::pin(std::future::ready(published))),
-        }
+        };
+        self.confirmations.publish(publishing).await;
     }
 
-    /// Answers what the broker has confirmed: all that is ready, since lapin hands a returned message to whichever confirmation comes next, and that is among these when the message's own
-    /// one is. `Some` when the connection cannot go on.
+    /// Answers what the broker has confirmed, returned ones together with what they belong to. `Some` when the connection cannot go on.
     async fn settle(&mut self, first: Published) -> Option<String> {
-        let mut settled = vec![first];
-        poll_fn(|cx| {
-            while let Poll::Ready(Some(published)) = Pin::new(&mut self.confirmations).poll_next(cx) {
-                settled.push(published);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let mut settled = self.confirmations.with_ready(first).await;
         let mut returned = HashSet::new();
         for published in &mut settled {
             if let Ok(Confirmation::Ack(message) | Confirmation::Nack(message)) = &mut published.outcome
