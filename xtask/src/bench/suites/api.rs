@@ -107,6 +107,23 @@ fn on(server: &Server, load: &Load) -> Load {
     ])
 }
 
+/// Waits until so many are there, and the node has nothing more to do for that.
+fn await_sessions(server: &Server, sessions: u32) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let there = server.metric("linker_sessions", "")?;
+        if there >= f64::from(sessions) {
+            break;
+        }
+        if began.elapsed() > LOGIN_TIME_MAX {
+            bail!("only {there} of {sessions} users have logged in");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(SETTLE);
+    Ok(())
+}
+
 /// Has so many sessions at a node, pushes, and waits until everybody's fate is known.
 fn push(bench: &Bench, load: &Load, online: u32, users: u32, body: &str) -> Result<Sample> {
     let server = Server::start(&bench.programs.linker(&[]), bench.folder.path(), true)?;
@@ -116,17 +133,7 @@ fn push(bench: &Bench, load: &Load, online: u32, users: u32, body: &str) -> Resu
         .context("the node has no address for operators")?;
     let sessions = on(&server, load);
     let resting = sessions.start(bench.folder.path())?;
-    let began = Instant::now();
-    while server.metric("linker_sessions", "")? < f64::from(online) {
-        if began.elapsed() > LOGIN_TIME_MAX {
-            bail!(
-                "only {} of {online} users have logged in",
-                server.metric("linker_sessions", "")?
-            );
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    std::thread::sleep(SETTLE);
+    await_sessions(&server, online)?;
     let idle = server.memory()?;
     let mut api = Connection::open(address)?;
     let (cpu, began) = (cpu_seconds(server.pid()), Instant::now());
@@ -174,10 +181,7 @@ fn single_messages(bench: &mut Bench) {
             .parse()
             .context("the node has no address for operators")?;
         let _resting = on(&server, load).start(bench.folder.path())?;
-        while server.metric("linker_sessions", "")? < f64::from(SENDERS) {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        std::thread::sleep(SETTLE);
+        await_sessions(&server, SENDERS)?;
         let body = |number: u32| {
             let to = FIRST_USER + u64::from(number);
             let message = serde_json::json!({"to": format!("ANZ-{to}"), "content": "x".repeat(1000)});

@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 
 use anyhow::Result;
 
+use super::http::body_length;
+
 /// For as long as this program runs.
 pub(super) struct Collector {
     /// For `telemetry.otlpUrl`.
@@ -29,26 +31,13 @@ impl Collector {
 
 fn take_all(stream: TcpStream) -> Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    loop {
-        let mut length = 0;
-        loop {
-            line.clear();
-            if stream.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            let header = line.trim_end();
-            if header.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse()?;
-            }
-        }
-        std::io::copy(&mut stream.by_ref().take(length), &mut std::io::sink())?;
+    let mut request = String::new();
+    while stream.read_line(&mut request)? > 0 {
+        request.clear();
+        let length = body_length(&mut stream)?;
+        std::io::copy(&mut stream.by_ref().take(length as u64), &mut std::io::sink())?;
         let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
         stream.get_mut().write_all(answer.as_bytes())?;
     }
+    Ok(())
 }

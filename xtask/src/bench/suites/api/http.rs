@@ -44,20 +44,7 @@ impl Connection {
             .nth(1)
             .and_then(|status| status.parse().ok())
             .context("not HTTP")?;
-        let mut length = 0;
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line)?;
-            let header = line.trim_end();
-            if header.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse()?;
-            }
-        }
+        let length = body_length(&mut self.stream)?;
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer)?;
         if !(200..300).contains(&status) {
@@ -65,6 +52,25 @@ impl Connection {
         }
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
+}
+
+/// Reads the headers that follow a first line; answers how long the body is.
+pub(super) fn body_length(stream: &mut impl BufRead) -> Result<usize> {
+    let mut length = 0;
+    let mut line = String::new();
+    while stream.read_line(&mut line)? > 0 {
+        let header = line.trim_end();
+        if header.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse()?;
+        }
+        line.clear();
+    }
+    Ok(length)
 }
 
 /// Posts the same message on so many connections at once, for so long; answers how many were taken a second.
