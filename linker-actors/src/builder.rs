@@ -1,5 +1,7 @@
 //! Building and starting a node.
 
+mod backends;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use linker_core::port::{Authenticator, Bus, Ingress, LinkMaker, Presence, Store,
 use linker_core::trace::Sampling;
 use linker_core::upstream::UpstreamEvent;
 
-use crate::adapter::memory::{MemoryPresence, MemoryStore};
+use self::backends::{PresenceChoice, StoreChoice, open_presence, open_store};
 use crate::authenticators::{Authenticators, PreparedAuthenticators};
 use crate::cluster::{self, Cluster};
 use crate::config::NodeConfig;
@@ -36,22 +38,6 @@ use crate::upstream::{self, HandlerSink, Upstream, UpstreamHandler, UpstreamSett
 
 /// References remembered to recognise repetitions, at most.
 const DEDUPE_ENTRIES_MAX: usize = 1 << 20;
-
-enum StoreChoice {
-    Memory,
-    #[cfg(feature = "sqlite")]
-    Sqlite(std::path::PathBuf, crate::adapter::sqlite::OpenOptions),
-    #[cfg(feature = "postgres")]
-    Postgres(String, crate::adapter::postgres::PostgresOptions),
-    Own(Arc<dyn Store>),
-}
-
-enum PresenceChoice {
-    Memory,
-    #[cfg(feature = "redis")]
-    Redis(String, crate::adapter::redis::RedisOptions),
-    Own(Arc<dyn Presence>),
-}
 
 /// Puts a node together; see [`Linker::builder`].
 pub struct LinkerBuilder {
@@ -514,68 +500,6 @@ fn random_name() -> Result<NodeName, StartError> {
     format!("node-{suffix:08x}")
         .parse()
         .map_err(|_| StartError::Config("node name".into()))
-}
-
-#[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
-    expect(unused_variables, reason = "only files are opened on the backend's runtime")
-)]
-async fn open_store(backend: &Backend, choice: StoreChoice) -> Result<Arc<dyn Store>, StartError> {
-    match choice {
-        StoreChoice::Memory => Ok(Arc::new(MemoryStore::new())),
-        StoreChoice::Own(store) => Ok(store),
-        #[cfg(feature = "postgres")]
-        StoreChoice::Postgres(url, options) => {
-            let opened = backend
-                .handle()
-                .spawn(crate::adapter::late::open_postgres(url, options))
-                .await;
-            match opened {
-                Ok(Ok(store)) => Ok(store),
-                Ok(Err(error)) => Err(StartError::Store(error.to_string())),
-                Err(error) => Err(StartError::Store(error.to_string())),
-            }
-        }
-        #[cfg(feature = "sqlite")]
-        StoreChoice::Sqlite(path, options) => {
-            // Its connections live on the runtime that opens them.
-            let opened = backend
-                .handle()
-                .spawn(async move { crate::adapter::sqlite::SqliteStore::open(&path, options).await })
-                .await;
-            match opened {
-                Ok(Ok(store)) => Ok(Arc::new(store)),
-                Ok(Err(error)) => Err(StartError::Store(error.to_string())),
-                Err(error) => Err(StartError::Store(error.to_string())),
-            }
-        }
-    }
-}
-
-async fn open_presence(
-    backend: &Backend,
-    choice: PresenceChoice,
-    sessions_per_user: usize,
-) -> Result<Arc<dyn Presence>, StartError> {
-    #[cfg(not(feature = "redis"))]
-    let _ = backend;
-    match choice {
-        PresenceChoice::Memory => Ok(Arc::new(MemoryPresence::new(sessions_per_user))),
-        PresenceChoice::Own(presence) => Ok(presence),
-        #[cfg(feature = "redis")]
-        PresenceChoice::Redis(url, options) => {
-            // Its connections live on the runtime that opens them.
-            let opened = backend
-                .handle()
-                .spawn(async move { crate::adapter::redis::RedisPresence::open(&url, options).await })
-                .await;
-            match opened {
-                Ok(Ok(presence)) => Ok(Arc::new(presence)),
-                Ok(Err(error)) => Err(StartError::Presence(error.to_string())),
-                Err(error) => Err(StartError::Presence(error.to_string())),
-            }
-        }
-    }
 }
 
 /// What waits in the store and may be sent again is recognised after a restart too.
