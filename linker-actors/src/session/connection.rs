@@ -48,6 +48,8 @@ pub(super) struct Connection {
     input: BytesMut,
     /// They are the beginning of a frame that has not come whole.
     incomplete: bool,
+    /// Frames handled since [`Connection::begin_turn`].
+    frames_in_turn: usize,
     pub(super) output: Output,
     assembler: Assembler,
     /// Framing is lost, or the client has closed: what still comes is thrown away.
@@ -63,6 +65,7 @@ impl Connection {
             shell,
             input: BytesMut::from(early),
             incomplete: false,
+            frames_in_turn: 0,
             output: Output {
                 bytes: greeting,
                 closed: false,
@@ -71,6 +74,14 @@ impl Connection {
             deaf: false,
             peer_done: false,
         }
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.frames_in_turn = 0;
+    }
+
+    pub(super) fn frames_in_turn(&self) -> usize {
+        self.frames_in_turn
     }
 
     /// Whether bytes should be read from the client now.
@@ -142,6 +153,7 @@ impl Connection {
     }
 
     fn handle_frame(&mut self, frame: &RawFrame, max_bytes: usize) {
+        self.frames_in_turn += 1;
         let payload = &frame.payload[..];
         match self
             .assembler

@@ -17,8 +17,15 @@ use crate::session::shell::SessionShell;
 use crate::session::{Admitted, MAILBOX_CAPACITY, ToSession};
 use crate::worker::Worker;
 
-/// Bytes read at once into the worker's buffer, and after which others get their turn: some frames of one that sends without a pause take less time than its neighbours notice.
+/// Bytes read at once into the worker's buffer.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Frames after which others get their turn: so few of one that sends without a pause take less time than its neighbours notice.
+const TURN_FRAMES: usize = 16;
+
+/// Bytes after which others get their turn, however few frames they are. A message to a thousand users takes some 16 KiB: several are taken in one turn, for what goes to the same sessions is
+/// written to each of them at once, and writing is most of what it costs.
+const TURN_BYTES: usize = 256 * 1024;
 
 pub(super) struct UpgradedSession<T: AsyncRead + AsyncWrite + Unpin + 'static> {
     connection: Connection,
@@ -59,6 +66,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.lend_output_buffer();
         let connection = &mut self.connection;
+        connection.begin_turn();
         if connection.shell.tick(&mut connection.output) {
             self.say_goodbye(cx);
             return Poll::Ready(());
@@ -97,7 +105,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> UpgradedSession<T> {
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let worker = Rc::clone(self.connection.shell.worker());
         let mut taken = 0;
-        while taken < READ_BYTES {
+        while taken < TURN_BYTES && self.connection.frames_in_turn() < TURN_FRAMES {
             let mut buffer = worker.take_read_buffer(READ_BYTES);
             let result = poll_read_buf(Pin::new(&mut self.io), cx, &mut buffer);
             match result {
