@@ -103,6 +103,19 @@ impl Databases {
         })
     }
 
+    /// Puts on the disk what was written so far, by PostgreSQL and everybody else: the commits of what is measured next would wait for it.
+    ///
+    /// # Errors
+    /// PostgreSQL does not answer, or there is no `sync`.
+    pub(crate) fn settle(&self) -> Result<()> {
+        ask(&self.urls.postgres, "CHECKPOINT")?;
+        let status = Command::new("sync").status().context("cannot run sync")?;
+        if !status.success() {
+            bail!("sync: {status}");
+        }
+        Ok(())
+    }
+
     /// A setting of PostgreSQL, as `fsync`.
     ///
     /// # Errors

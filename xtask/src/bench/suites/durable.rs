@@ -45,6 +45,7 @@ fn round(bench: &mut Bench) -> Result<()> {
         let load =
             |bench: &Bench, name| Load::new(case, name, &bench.programs, scenario).with(&["--keep-awake"]);
         let sqlite = load(bench, SQLITE).on(Contender::Linker, &bench.programs);
+        bench.databases()?.settle()?;
         let _ = bench.run(&sqlite);
         if *case == STORE {
             limit(bench, SQLITE_LIMIT, "sqlite");
@@ -62,6 +63,7 @@ fn round(bench: &mut Bench) -> Result<()> {
 /// A fresh database each time: what waits from before would be part of the cost.
 fn on_postgres(bench: &mut Bench, load: &Load) -> Result<()> {
     let database = bench.databases()?.make()?;
+    bench.databases()?.settle()?;
     let fsync = bench.databases()?.setting("fsync")? == "on";
     let store = ("LINKER__STORE__URL", database.url());
     let command = bench.programs.linker(&[(store.0, &store.1)]);
@@ -94,7 +96,8 @@ fn render(results: &Results, page: &mut Page) {
     page.paragraph(
         "1000 characters, 16 senders with 256 under way, 1000 absent users. Every accepted message is on the disk (SQLite: WAL with `synchronous=FULL`; PostgreSQL: \
          `synchronous_commit=on`). *Alone* is the raw limit of the same database in the same run: rows of the same size in large batches, nothing else asked of it (the \
-         example `store_limit`: one writer of 1000 rows at a time on SQLite, four of 500 by `UNNEST` on PostgreSQL). Here nothing is pinned: server, database and tester share all cores.",
+         example `store_limit`: one writer of 1000 rows at a time on SQLite, four of 500 by `UNNEST` on PostgreSQL). Here nothing is pinned: server, database and tester share all cores. What earlier \
+         loads have written is on the disk (`CHECKPOINT`, `sync`) before one of Linker's begins: otherwise its commits wait for that.",
     );
     if results.worst(Spot(STORE, POSTGRES, ""), FSYNC) == Some(0.0) {
         page.paragraph("**PostgreSQL ran with `fsync=off`: its figures are not of durable storage.**");
