@@ -505,7 +505,8 @@ impl LinkerHandle {
             .custody
             .pending_messages
             .load(std::sync::atomic::Ordering::Relaxed);
-        node.metrics.gauges(node.sessions.len(), entries, pending);
+        let claims = node.custody.claims().len();
+        node.metrics.gauges(node.sessions.len(), entries, pending, claims);
         for (part, wrong) in node.checks() {
             node.metrics.check(part, wrong.is_none());
         }

@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     sessions: Gauge,
     presence_entries: Gauge,
     pending: Gauge,
+    claims: Gauge,
     login_accepted: Counter,
     login_refused: Counter,
     login_unavailable: Counter,
@@ -85,6 +86,7 @@ impl Metrics {
             sessions: gauge!("linker_sessions"),
             presence_entries: gauge!("linker_presence_entries"),
             pending: gauge!("linker_pending_messages"),
+            claims: gauge!("linker_store_claims"),
             login_accepted: auth("accepted"),
             login_refused: auth("refused"),
             login_unavailable: auth("unavailable"),
@@ -149,10 +151,11 @@ impl Metrics {
         gauge!("linker_check_ok", "part" => part).set(if is_well { 1.0 } else { 0.0 });
     }
 
-    pub(crate) fn gauges(&self, sessions: usize, presence_entries: u64, pending: usize) {
+    pub(crate) fn gauges(&self, sessions: usize, presence_entries: u64, pending: usize, claims: usize) {
         self.sessions.set(sessions as f64);
         self.presence_entries.set(presence_entries as f64);
         self.pending.set(pending as f64);
+        self.claims.set(claims as f64);
     }
 }
 
@@ -174,6 +177,10 @@ fn describe() {
     describe_gauge!(
         "linker_pending_messages",
         "Messages in memory that are neither proven nor only in the store"
+    );
+    describe_gauge!(
+        "linker_store_claims",
+        "Rows of the store that this node has in hand, or that it has removed within the last seconds"
     );
     describe_histogram!("linker_store_batch_size", "Rows of one commit");
     describe_histogram!(

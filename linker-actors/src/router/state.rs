@@ -60,7 +60,6 @@ pub(crate) struct Router {
     paused: Vec<Arc<SessionEntry>>,
     was_away: bool,
     reoffered_at: Duration,
-    housekept_at: Duration,
 }
 
 impl Router {
@@ -86,7 +85,6 @@ impl Router {
             paused: Vec::new(),
             was_away: false,
             reoffered_at: Duration::ZERO,
-            housekept_at: Duration::ZERO,
         }
     }
 

@@ -22,6 +22,8 @@ const RETRY_AFTER_MIN: Duration = Duration::from_millis(50);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 /// How often the store is asked whether it would take a write, when nothing is written.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How often rows that were removed long enough ago are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 /// Rows removed at once when they are too old.
 const EXPIRE_ROWS_MAX: u32 = 1000;
 const MAILBOX_CAPACITY: usize = 1024;
@@ -265,6 +267,11 @@ impl Actor for StoreActor {
         let expire_every =
             (self.settings.max_age / 4).clamp(Duration::from_millis(100), Duration::from_secs(60));
         ctx.run_interval(expire_every, |actor, _| actor.expire());
+        // By the clock, for a node that has nothing to do any more is the one to forget what it had.
+        ctx.run_interval(FORGET_EVERY, |actor, _| {
+            let now = actor.node.clock.now().elapsed;
+            actor.node.custody.claims().forget_old(now);
+        });
         ctx.run_interval(Duration::from_millis(5), |actor, _| {
             actor.routers.flush();
         });

@@ -14,6 +14,8 @@ use super::StoreOp;
 const INSERTS_MAX: usize = 4000;
 const DELETES_MAX: usize = 5000;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Changes for which an empty queue may keep room: what a burst needed beyond that goes back when it is over.
+const ROOM_KEPT: usize = 2 * DELETES_MAX;
 
 struct QueuedInsert {
     ticket: Ticket,
@@ -164,15 +166,28 @@ impl Queue {
                 Some(within) => taken.batch.forwarded.push((*id, *within)),
             }
         }
-        if self.deletes.is_empty() {
-            self.deletes = Vec::new();
-        }
         let absent = self.absent.len().min(DELETES_MAX);
         taken.batch.absent = self.absent.drain(..absent).collect();
         let behind = self.behind.len().min(DELETES_MAX);
         taken.behind = self.behind.drain(..behind).collect();
         taken.batch.behind = taken.behind.iter().map(|(_, id)| *id).collect();
+        if self.is_empty() && self.room() > ROOM_KEPT {
+            *self = Self {
+                next: self.next,
+                ..Self::default()
+            };
+        }
         taken
+    }
+
+    /// Changes that it could hold without growing.
+    fn room(&self) -> usize {
+        let lists = [
+            self.deletes.capacity(),
+            self.absent.capacity(),
+            self.behind.capacity(),
+        ];
+        lists.into_iter().fold(self.by_id.capacity(), usize::max)
     }
 }
 
@@ -228,6 +243,35 @@ mod tests {
         let taken = queue.take();
         assert_eq!(inserted(&taken), [sample::message_id(2)]);
         assert!(taken.batch.deletes.is_empty() && queue.is_empty());
+    }
+
+    #[test]
+    fn room_that_a_burst_needed_goes_back() {
+        let bursts: [fn(u64) -> StoreOp; 4] = [
+            |n| insert(n, 0),
+            |n| delete(n, None),
+            |n| StoreOp::Absent {
+                id: sample::message_id(n),
+            },
+            |n| StoreOp::Behind {
+                ticket: Ticket {
+                    shard: 0,
+                    slot: 0,
+                    generation: 0,
+                },
+                id: sample::message_id(n),
+            },
+        ];
+        for burst in bursts {
+            let mut queue = Queue::default();
+            for n in 0..3 * ROOM_KEPT as u64 {
+                queue.push(burst(n));
+            }
+            while !queue.is_empty() {
+                queue.take();
+            }
+            assert!(queue.room() <= ROOM_KEPT);
+        }
     }
 
     #[test]

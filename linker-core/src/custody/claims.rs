@@ -8,6 +8,8 @@ use crate::id::{MessageId, SessionId, UserId};
 
 /// How long a removed row is remembered: a page that was read before the removal may still be on its way.
 const REMEMBERED: Duration = Duration::from_secs(10);
+/// Places that a map may keep though it has nothing for them: what a burst needed goes back when it is over.
+const ROOM_KEPT: usize = 64;
 /// A page read longer ago than this must be thrown away and read again.
 pub const PAGE_AGE_MAX: Duration = Duration::from_secs(5);
 
@@ -199,8 +201,24 @@ impl Claims {
     pub fn forget_old(&mut self, now: Duration) {
         self.of.retain(|_, rows| {
             rows.retain(|_, claim| !matches!(claim, Claim::Deleted(at, _) if *at + REMEMBERED <= now));
+            if rows.capacity() > ROOM_KEPT {
+                rows.shrink_to(rows.len() * 2);
+            }
             !rows.is_empty()
         });
+        if self.of.capacity() > ROOM_KEPT {
+            self.of.shrink_to(self.of.len() * 2);
+        }
+    }
+
+    /// Rows held, or remembered as removed.
+    pub fn len(&self) -> usize {
+        self.of.values().map(HashMap::len).sum()
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
     }
 
     /// Rows held, not counting remembered removals.

@@ -76,10 +76,6 @@ impl Router {
             self.custody(new_id, now, |custody, cx| custody.retry_queued(cx));
         }
         self.was_away = away;
-        if self.shard == 0 && self.housekept_at + Duration::from_secs(1) <= now.elapsed {
-            self.housekept_at = now.elapsed;
-            self.node.custody.claims().forget_old(now.elapsed);
-        }
     }
 
     fn post_undelivered(&mut self) {

@@ -149,6 +149,22 @@ async fn pending_messages_come_back_to_zero() {
 }
 
 #[tokio::test]
+async fn a_node_forgets_what_has_left_its_store_though_nothing_happens_any_more() {
+    let node = Node::start().await;
+    let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
+    let references: Vec<String> = (0..20).map(|n| format!("r{n}")).collect();
+    sender.store_for("ANZ-2", &references).await;
+    let mut receiver = Client::login_with(&node, "ANZ-2", json!({"replay": true})).await;
+    for reference in &references {
+        receiver.expect("MESSAGE").await;
+        sender.expect_for("MESSAGE_CONFIRMATION", reference).await;
+    }
+    let known = node.metrics().await.value("linker_store_claims", &[]);
+    assert!(known >= 20.0, "a page may show them yet: {known}");
+    reaches(&node, "linker_store_claims", &[], 0.0).await;
+}
+
+#[tokio::test]
 async fn logins_are_counted_by_outcome() {
     let node = Node::start().await;
     let _client = Client::login(&node, "ANZ-1").await;

@@ -77,6 +77,7 @@ const DOCUMENTED: &[(&str, &str, &[Label])] = &[
         &[("feature", &["RELIABLE"])],
     ),
     ("linker_pending_messages", "gauge", &[]),
+    ("linker_store_claims", "gauge", &[]),
     ("linker_store_batch_size", "histogram", &[]),
     ("linker_store_commit_seconds", "histogram", &[]),
     ("linker_bus_batch_size", "histogram", &[]),
