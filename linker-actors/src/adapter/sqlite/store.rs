@@ -249,6 +249,8 @@ impl Store for SqliteStore {
             let _ = answer.send(result);
             if failed {
                 writer.make_room().await;
+            } else {
+                writer.rest().await;
             }
         }))
     }

@@ -76,6 +76,8 @@ pub(super) struct Writer {
     pub(super) memory: Memory,
     /// When rows were last added, unless something has failed since.
     pub(super) proven_at: Option<Instant>,
+    /// When something was last written, unless the page cache was emptied since.
+    pub(super) cached_at: Option<Instant>,
     closed: bool,
 }
 
@@ -87,6 +89,7 @@ impl Writer {
             connection: Some(connection),
             memory,
             proven_at: None,
+            cached_at: None,
             closed: false,
         })
     }
@@ -126,6 +129,7 @@ impl Writer {
         match sqlx::query("COMMIT").execute(&mut transaction.connection).await {
             Ok(_) => {
                 self.connection = Some(transaction.connection);
+                self.cached_at = Some(Instant::now());
                 Ok(())
             }
             Err(error) if Fault::of(&error).spares_connection() => {

@@ -23,7 +23,8 @@ const TWICE: &str = "twice what it carries";
 const SLOW: &str = "readers that do not read";
 const FLOOD: &str = "a flood to absent users";
 const FEATURES: [(&str, &str); 2] = [("FAST", "fast"), ("RELIABLE", "reliable")];
-const READERS: u32 = 32;
+/// Twice, so that what a reader costs is told from what the load costs once, as the store's caches.
+const READERS: [u32; 2] = [32, 96];
 
 /// Figures that are not the load tester's.
 const CARRIED: &str = "carriedPerSecond";
@@ -44,14 +45,16 @@ fn round(bench: &mut Bench) -> Result<()> {
         let shown = twice_load(bench, name, feature, "TWICE").pinned();
         let _ = bench.run_with(&shown, |bench, _| twice(bench, name, feature));
     }
-    for (name, feature) in FEATURES {
-        let seconds = bench.seconds();
-        let scenario = format!(
-            "slow-reader --readers {READERS} --senders 16 --rate 20000 --size 1000 --feature {feature} {seconds}"
-        );
-        let load = Load::new(SLOW, name, &bench.programs, &scenario);
-        let shown = load.clone().spawning(&bench.programs.linker(&[])).pinned();
-        let _ = bench.run_with(&shown, |bench, _| beside(bench, &load));
+    for readers in READERS {
+        for (name, feature) in FEATURES {
+            let seconds = bench.seconds();
+            let scenario = format!(
+                "slow-reader --readers {readers} --senders 16 --rate 20000 --size 1000 --feature {feature} {seconds}"
+            );
+            let load = Load::new(&slow_case(readers), name, &bench.programs, &scenario);
+            let shown = load.clone().spawning(&bench.programs.linker(&[])).pinned();
+            let _ = bench.run_with(&shown, |bench, _| beside(bench, &load));
+        }
     }
     for (name, feature) in FEATURES {
         let scenario = format!(
@@ -63,6 +66,10 @@ fn round(bench: &mut Bench) -> Result<()> {
         let _ = bench.run_with(&shown, |bench, _| flood(bench, &load));
     }
     Ok(())
+}
+
+fn slow_case(readers: u32) -> String {
+    format!("{readers} {SLOW}")
 }
 
 fn start(bench: &Bench) -> Result<Server> {

@@ -2,7 +2,7 @@
 
 use super::super::{P50, P99, PER_SECOND};
 use super::{
-    AFTER, ALONE_P99, BACK_AFTER, BEFORE, CARRIED, DROPPED, FEATURES, FLOOD, PEAK, READERS, SLOW, TWICE,
+    AFTER, ALONE_P99, BACK_AFTER, BEFORE, CARRIED, DROPPED, FEATURES, FLOOD, PEAK, READERS, TWICE, slow_case,
 };
 use crate::bench::page::{Limit, Page, bytes, number, ratio};
 use crate::bench::results::{Results, Spot};
@@ -51,7 +51,7 @@ fn twice(results: &Results, page: &mut Page) {
         "dropped by /metrics",
     ];
     page.table(&head, &rows);
-    memory(results, page, TWICE);
+    memory(results, page, &[(TWICE.to_owned(), String::new())]);
     for (name, _) in FEATURES {
         let spot = Spot(TWICE, name, "");
         let what = format!("{name} at twice the load");
@@ -81,14 +81,15 @@ fn twice(results: &Results, page: &mut Page) {
     );
 }
 
-fn memory(results: &Results, page: &mut Page, case: &str) {
-    let rows: Vec<Vec<String>> = FEATURES
+fn memory(results: &Results, page: &mut Page, cases: &[(String, String)]) {
+    let rows: Vec<Vec<String>> = cases
         .iter()
-        .map(|(name, _)| {
+        .flat_map(|(case, shown)| FEATURES.iter().map(move |(name, _)| (case, shown, name)))
+        .map(|(case, shown, name)| {
             let spot = Spot(case, name, "");
             let size = |figure| bytes(results.median(spot, figure));
             vec![
-                (*name).to_owned(),
+                format!("{name}{shown}"),
                 size(BEFORE),
                 size(PEAK),
                 size(AFTER),
@@ -111,15 +112,18 @@ fn memory(results: &Results, page: &mut Page, case: &str) {
 }
 
 fn slow(results: &Results, page: &mut Page) {
+    let [few, many] = READERS;
     page.paragraph(&format!(
-        "**Readers that do not read.** {READERS} clients log in and never read again, while 16 senders write to them, 20 000 messages/s of 1000 characters in all. What the node holds for each is bounded by \
-         `limits.maxUnprovenBytes` (1 MiB) and 64 KiB of output; what is RELIABLE beyond that goes to the store, what is FAST is dropped."
+        "**Readers that do not read.** {few} and then {many} clients log in and never read again, while 16 senders write to them, 20 000 messages/s of 1000 characters in all. What the node holds for each is bounded by \
+         `limits.maxUnprovenBytes` (1 MiB) and 64 KiB of output; what is RELIABLE beyond that goes to the store, what is FAST is dropped. What one reader costs is the difference between the two peaks by the readers \
+         between them: the store's caches are there once."
     ));
-    memory(results, page, SLOW);
+    let cases = READERS.map(|readers| (slow_case(readers), format!(", {readers} readers")));
+    memory(results, page, &cases);
     for (name, _) in FEATURES {
-        let spot = Spot(SLOW, name, "");
-        let grown = results.median(spot, PEAK).zip(results.median(spot, BEFORE));
-        let each = grown.map(|(peak, before)| (peak - before) / f64::from(READERS) / 1024.0);
+        let peak = |readers| results.median(Spot(&slow_case(readers), name, ""), PEAK);
+        let grown = peak(many).zip(peak(few));
+        let each = grown.map(|(many_peak, few_peak)| (many_peak - few_peak) / f64::from(many - few) / 1024.0);
         let most = Limit::AtMost(BOUND_OF_A_READER / 1024.0, "KiB");
         page.mark(
             &format!("memory for a {name} reader that does not read"),
