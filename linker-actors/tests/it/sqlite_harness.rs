@@ -76,6 +76,7 @@ pub(crate) fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]
         forwarded: Vec::new(),
         absent: Vec::new(),
         behind: Vec::new(),
+        redirected: Vec::new(),
         node: None,
         dedupe_since_ms: now_ms - WINDOW_MS,
         now_ms,

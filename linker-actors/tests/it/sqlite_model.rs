@@ -68,6 +68,7 @@ impl Random {
             .collect();
         others.sort_unstable();
         others.dedup();
+        let redirected = others.split_off(others.len() / 3 * 2);
         let behind = others.split_off(others.len() / 2);
         let absent = others;
         StoreBatch {
@@ -78,6 +79,7 @@ impl Random {
                 .collect(),
             absent,
             behind,
+            redirected: redirected.into_iter().map(|id| (id, self.domain())).collect(),
             node: self.some_node(),
             dedupe_since_ms: now_ms - 40,
             now_ms,

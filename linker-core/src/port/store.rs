@@ -32,7 +32,7 @@ pub struct Insert {
     pub home: Option<DomainName>,
 }
 
-/// Changes to make in one transaction: all of them or none: inserts, then `absent` and `behind`, then what is removed.
+/// Changes to make in one transaction: all of them or none: inserts, then `absent`, `behind` and `redirected`, then what is removed.
 #[derive(Debug, Clone, Default)]
 pub struct StoreBatch {
     /// Rows to add, in this order.
@@ -46,6 +46,9 @@ pub struct StoreBatch {
     pub absent: Vec<MessageId>,
     /// Rows that wait for [`WaitReason::Behind`] from now on, and are nobody's; unknown ids are ignored. Of these, those before and the inserts none is the same.
     pub behind: Vec<MessageId>,
+    /// Rows that wait for [`WaitReason::Forward`] to this domain from now on, and are `node`'s; unknown ids, and rows that wait for anything else, are ignored. Of these, those before
+    /// and the inserts none is the same.
+    pub redirected: Vec<(MessageId, DomainName)>,
     /// The node that makes the changes: inserts with [`WaitReason::Fault`] and [`WaitReason::Forward`] are its own. `None` where there is one node only.
     pub node: Option<NodeInstance>,
     /// A waiting row of the same sender, recipient and reference that arrived at this time (ms since the epoch) or later makes an insert a
@@ -66,6 +69,7 @@ impl StoreBatch {
             forwarded,
             absent,
             behind,
+            redirected,
             ..
         } = self;
         inserts.is_empty()
@@ -73,6 +77,7 @@ impl StoreBatch {
             && forwarded.is_empty()
             && absent.is_empty()
             && behind.is_empty()
+            && redirected.is_empty()
     }
 }
 

@@ -218,6 +218,16 @@ impl Rows {
         for id in &batch.behind {
             self.let_go(id, WaitReason::Behind);
         }
+        for (id, home) in batch.redirected.drain(..) {
+            if let Some(&seq) = self.by_id.get(&id)
+                && self.waits_for_home(seq, None)
+            {
+                self.wait_for(seq, WaitReason::Forward, Some(home));
+                if let Some(row) = self.rows.get_mut(&seq) {
+                    row.owner.clone_from(&batch.node);
+                }
+            }
+        }
         for id in &batch.deletes {
             if let Some(&seq) = self.by_id.get(id) {
                 self.remove(seq);

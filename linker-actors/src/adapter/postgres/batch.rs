@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use uuid::Uuid;
 
 use super::row::{DedupeKey, append_body, id_of, stripe_of, uuid_of};
-use crate::adapter::sql::code::{by_hops, class_of, hops_of, int, reason_of};
+use crate::adapter::sql::code::{by_home, by_hops, class_of, hops_of, int, reason_of};
 use crate::adapter::sql::inbox_counts::InboxCounts;
 use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
 
@@ -67,6 +67,9 @@ const ADD_WHERE_MISSING: &str = add_sql!(
 pub(super) const LET_GO: &str = "UPDATE linker_message SET reason = 1, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 1";
 
 pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE linker_message SET reason = 2, owner = NULL, home = NULL WHERE id = ANY($1::uuid[]) AND reason <> 2";
+
+pub(super) const REDIRECT: &str =
+    "UPDATE linker_message SET owner = $2, home = $3 WHERE id = ANY($1::uuid[]) AND reason = 4";
 
 pub(super) const REMOVE_IDS: &str = "DELETE FROM linker_message WHERE id = ANY($1::uuid[])";
 
@@ -154,6 +157,14 @@ pub(super) async fn write(
     if !batch.behind.is_empty() {
         let ids = batch.behind.iter().map(uuid_of).collect();
         change(connection, LEAVE_TO_THOSE_BEHIND, ids).await?;
+    }
+    for (home, ids) in by_home(&batch.redirected) {
+        sqlx::query(REDIRECT)
+            .bind(sorted(ids.into_iter().map(uuid_of).collect()))
+            .bind(batch.node.as_ref().map(ToString::to_string))
+            .bind(home.to_string())
+            .execute(&mut *connection)
+            .await?;
     }
     if !batch.deletes.is_empty() {
         change(

@@ -23,9 +23,11 @@ impl Halves {
             forwarded,
             absent,
             behind,
+            redirected,
             ..
         } = batch;
-        let adds_only = deletes.is_empty() && forwarded.is_empty() && absent.is_empty() && behind.is_empty();
+        let changes_none = absent.is_empty() && behind.is_empty() && redirected.is_empty();
+        let adds_only = deletes.is_empty() && forwarded.is_empty() && changes_none;
         if !adds_only || inserts.len() < INSERTS_MIN {
             return None;
         }
@@ -35,6 +37,7 @@ impl Halves {
             forwarded: Vec::new(),
             absent: Vec::new(),
             behind: Vec::new(),
+            redirected: Vec::new(),
             node: batch.node.clone(),
             ..*batch
         };

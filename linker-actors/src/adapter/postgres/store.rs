@@ -230,7 +230,8 @@ enum Transacted {
 
 /// The statement that does all a batch asks for, if one does.
 fn only_change(batch: &StoreBatch) -> Option<(&'static str, Vec<uuid::Uuid>)> {
-    if !batch.inserts.is_empty() || !batch.behind.is_empty() || !batch.forwarded.is_empty() {
+    let more = !batch.inserts.is_empty() || !batch.behind.is_empty() || !batch.redirected.is_empty();
+    if more || !batch.forwarded.is_empty() {
         return None;
     }
     let (sql, ids) = match (&batch.absent[..], &batch.deletes[..]) {

@@ -13,7 +13,7 @@ use super::{PostgresOptions, PostgresStore, batch, forwarding, read, taking};
 mod database;
 
 /// Every statement that looks for rows, with parameters as they come: many ids, many users, one user's first page.
-const STATEMENTS: [(&str, &str, &str); 20] = [
+const STATEMENTS: [(&str, &str, &str); 21] = [
     ("look up", batch::LOOK_UP, "IDS, 0, USERS"),
     ("find ids", batch::FIND_IDS, "IDS"),
     (
@@ -23,6 +23,11 @@ const STATEMENTS: [(&str, &str, &str); 20] = [
     ),
     ("let go", batch::LET_GO, "IDS"),
     ("leave to those behind", batch::LEAVE_TO_THOSE_BEHIND, "IDS"),
+    (
+        "redirect",
+        batch::REDIRECT,
+        "IDS, 'connector-02~0000000000000002', 'domain-02'",
+    ),
     ("remove ids", batch::REMOVE_IDS, "IDS"),
     ("remove forwarded", batch::REMOVE_FORWARDED, "IDS, 3"),
     ("page", read::PAGE_ALL, "'ANZ-17', 0, 500, 1000000"),

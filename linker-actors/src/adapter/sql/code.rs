@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use linker_core::envelope::Kind;
-use linker_core::id::MessageId;
+use linker_core::id::{DomainName, MessageId};
 use linker_core::port::WaitReason;
 
 /// What counts towards the inbox limit.
@@ -48,6 +48,17 @@ pub(in crate::adapter) fn int(number: u64) -> i64 {
 /// How many domains a row's message has left; what is more than there can be is as much as there can be.
 pub(in crate::adapter) fn hops_of(column: i64) -> u8 {
     u8::try_from(column).unwrap_or(u8::MAX)
+}
+
+/// Rows that go elsewhere, by where: a statement for each.
+pub(in crate::adapter) fn by_home(
+    redirected: &[(MessageId, DomainName)],
+) -> BTreeMap<&DomainName, Vec<&MessageId>> {
+    let mut by_home: BTreeMap<&DomainName, Vec<&MessageId>> = BTreeMap::new();
+    for (id, home) in redirected {
+        by_home.entry(home).or_default().push(id);
+    }
+    by_home
 }
 
 /// Rows to remove, by how many domains their messages had left: a statement for each number, of which there are few.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::recent::RecentReferences;
 use super::row::{body_of, envelope_of, json_homes, json_ids, json_ints, json_pairs, json_users};
 use super::writer::Memory;
-use crate::adapter::sql::code::{CLASS_COUNTED, by_hops, class_of, hops_of, int, reason_of};
+use crate::adapter::sql::code::{CLASS_COUNTED, by_home, by_hops, class_of, hops_of, int, reason_of};
 use crate::adapter::sql::plan::{self, Existing, Known, Plan, repeatable_of};
 
 /// Which rows have these ids, whether they wait, and how many domains they have left.
@@ -52,6 +52,10 @@ pub(super) const LET_GO: &str = "UPDATE inbox SET reason = 1, owner = NULL, home
 
 pub(super) const LEAVE_TO_THOSE_BEHIND: &str = "UPDATE inbox SET reason = 2, owner = NULL, home = NULL WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value))";
+
+/// By the ids, and not by walking through all that is to be handed over.
+pub(super) const REDIRECT: &str = "UPDATE inbox SET owner = ?2, home = ?3 WHERE (recipient, seq) IN \
+     (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value)) AND +reason = 4";
 
 pub(super) const REMOVE_IDS: &str = "DELETE FROM inbox WHERE (recipient, seq) IN \
      (SELECT m.recipient, m.seq FROM json_each(?1) AS asked CROSS JOIN message AS m ON m.id = unhex(asked.value)) \
@@ -121,6 +125,14 @@ pub(super) async fn write(
                 .execute(&mut *connection)
                 .await?;
         }
+    }
+    for (home, ids) in by_home(&batch.redirected) {
+        sqlx::query(REDIRECT)
+            .bind(json_ids(ids))
+            .bind(batch.node.as_ref().map(ToString::to_string))
+            .bind(home.to_string())
+            .execute(&mut *connection)
+            .await?;
     }
     if !batch.deletes.is_empty() {
         let query = sqlx::query(REMOVE_IDS).bind(json_ids(&batch.deletes));

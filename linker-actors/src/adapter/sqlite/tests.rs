@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use super::{OpenOptions, SqliteStore, batch, forwarding, housekeeping, read, taking};
 
 /// Every statement that looks for rows, with the parameters it takes.
-const STATEMENTS: [(&str, &str, usize); 25] = [
+const STATEMENTS: [(&str, &str, usize); 26] = [
     ("find ids", batch::FIND_IDS, 1),
     ("find references", batch::FIND_REFERENCES, 3),
     ("recent references", batch::RECENT_REFERENCES, 2),
@@ -28,6 +28,7 @@ const STATEMENTS: [(&str, &str, usize); 25] = [
     ("repeatable", read::REPEATABLE, 3),
     ("let go", batch::LET_GO, 1),
     ("leave to those behind", batch::LEAVE_TO_THOSE_BEHIND, 1),
+    ("redirect", batch::REDIRECT, 3),
     ("find what was left", taking::FIND_LEFT, 3),
     ("find what was left for a home", taking::FIND_LEFT_FOR_HOME, 4),
     ("give to a node", taking::GIVE, 2),

@@ -224,6 +224,41 @@ pub async fn rows_let_go_are_not_handed_over<S: Store + ?Sized>(store: &S) {
     assert_eq!(ids(&page(store, fed).await), [message_id(4)]);
 }
 
+/// As the own of whoever redirects them; what waits for anything else stays.
+pub async fn redirected_rows_are_handed_over_elsewhere_in_their_order<S: Store + ?Sized>(store: &S) {
+    apply(store, forwarded(Some(node(1)), 1, 1..=6)).await;
+    let here = insert(&message(7, user(1), user(1)), WaitReason::Absent);
+    let elsewhere = |n: u64, home| (message_id(n), domain(home));
+    let redirected = StoreBatch {
+        inserts: vec![here],
+        redirected: vec![
+            elsewhere(4, 2),
+            elsewhere(2, 2),
+            elsewhere(5, 3),
+            elsewhere(99, 2),
+        ],
+        deletes: vec![message_id(6)],
+        node: Some(node(2)),
+        ..batch(0, &[], &[])
+    };
+    for _ in 0..2 {
+        assert_eq!(apply(store, redirected.clone()).await, [STORED]);
+    }
+    let late = StoreBatch {
+        redirected: vec![elsewhere(7, 2), elsewhere(6, 2)],
+        node: Some(node(2)),
+        ..batch(0, &[], &[])
+    };
+    assert_eq!(apply(store, late).await, []);
+    let expected = [(domain(1), 2), (domain(2), 2), (domain(3), 1)];
+    assert_eq!(backlog(store, &[]).await, expected);
+    assert_eq!(backlog(store, &[2]).await, [(domain(1), 2)], "they are its own");
+    assert_eq!(take_all(store, all_to(3, 2, &[2])).await, [], "and spared");
+    assert_eq!(take_all(store, all_to(2, 2, &[])).await, [2, 4].map(message_id));
+    assert_eq!(take_all(store, all_to(1, 1, &[2])).await, [1, 3].map(message_id));
+    assert!(waiting(store, user(1)).await.contains(&message_id(7)));
+}
+
 /// A user who has moved here is told them, and why they wait.
 pub async fn what_is_handed_over_is_in_the_pages_of_its_recipient<S: Store + ?Sized>(store: &S) {
     apply(store, forwarded(Some(node(1)), 1, [1, 4])).await;

@@ -91,6 +91,7 @@ macro_rules! store_conformance {
             each_row_is_handed_over_by_one
             a_backlog_is_drained_page_by_page
             rows_let_go_are_not_handed_over
+            redirected_rows_are_handed_over_elsewhere_in_their_order
             what_is_handed_over_is_in_the_pages_of_its_recipient
             what_is_handed_over_is_counted_and_recognised
             inserting_again_leaves_a_row_where_it_goes
@@ -151,6 +152,7 @@ fn batch(after_ms: u64, envelopes: &[Envelope], deletes: &[MessageId]) -> StoreB
         forwarded: Vec::new(),
         absent: Vec::new(),
         behind: Vec::new(),
+        redirected: Vec::new(),
         node: None,
         dedupe_since_ms: now_ms - WINDOW_MS,
         now_ms,
