@@ -389,9 +389,21 @@ impl DomainName {
         Self(UPSTREAM.into())
     }
 
-    /// Whether it stands for the application, and is no domain.
+    /// Stands for the application where a message is named that waits for it with those of its sender alone ([`crate::upstream::Aside`]).
+    pub fn upstream_aside(sender: &UserId) -> Self {
+        Self(format!("{UPSTREAM}.{sender}").into())
+    }
+
+    /// The sender of [`DomainName::upstream_aside`].
+    pub fn aside_sender(&self) -> Option<UserId> {
+        let sender = self.as_str().strip_prefix(UPSTREAM)?.strip_prefix('.')?;
+        sender.parse().ok()
+    }
+
+    /// Whether it stands for the application, for all senders or one, and is no domain.
     pub fn is_upstream(&self) -> bool {
-        self.as_str() == UPSTREAM
+        let rest = self.as_str().strip_prefix(UPSTREAM);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 

@@ -23,9 +23,11 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
         let began = Instant::now();
         let has_ways = node.directory().topology().domains().len() > 1 || node.upstream.is_configured();
         if has_ways && let Ok(backlog) = store.backlog(Vec::new()).await {
-            let mut backlog: HashMap<DomainName, u64> = backlog.into_iter().collect();
-            let for_application = backlog.remove(&node.upstream.home).unwrap_or_default();
-            node.upstream.set_backlog(for_application);
+            let (for_application, backlog): (Vec<_>, Vec<_>) =
+                backlog.into_iter().partition(|(home, _)| home.is_upstream());
+            let backlog: HashMap<DomainName, u64> = backlog.into_iter().collect();
+            node.upstream
+                .set_backlog(for_application.iter().map(|(_, rows)| rows).sum());
             *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
         }
         show(&node, &mut shown);

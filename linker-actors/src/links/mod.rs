@@ -303,7 +303,7 @@ fn as_owner(node: &crate::node::Node) -> Option<NodeInstance> {
 }
 
 /// The nodes of this domain that live, this one aside.
-fn others(node: &crate::node::Node) -> Vec<NodeInstance> {
+pub(crate) fn others(node: &crate::node::Node) -> Vec<NodeInstance> {
     let peers = node.cluster.iter().flat_map(|cluster| cluster.peers.all());
     peers.map(|peer| peer.instance.clone()).collect()
 }

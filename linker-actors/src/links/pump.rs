@@ -13,10 +13,6 @@ use super::{as_owner, others};
 use crate::node::Node;
 use crate::router::RouterMail;
 
-const PAGE_ROWS: u32 = 512;
-const PAGE_BYTES: usize = 1024 * 1024;
-/// The next page is read when no more than this is on its way to the neighbour.
-const LOAD_MAX: usize = 2 * 1024 * 1024;
 /// A way is tried to be opened when no more than this is.
 const LOAD_LITTLE: usize = 64 * 1024;
 /// How soon a row that somebody has is looked at again.
@@ -36,6 +32,20 @@ pub(crate) async fn run<H: Hop>(node: Arc<Node>, store: Arc<dyn Store>, way: Arc
             pump.way.changed().await;
         }
     }
+}
+
+/// Until one way is open. False where there is nobody to hand over to any more.
+pub(crate) async fn open<H: Hop>(node: Arc<Node>, store: Arc<dyn Store>, way: Arc<Way<H>>) -> bool {
+    let pump = Pump { node, store, way };
+    while pump.way.gate.mode() != GateMode::Open {
+        if pump.hop().is_none() {
+            return false;
+        }
+        if !pump.drain().await {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+    true
 }
 
 struct Pump<H> {
@@ -66,13 +76,14 @@ impl<H: Hop> Pump<H> {
             if !self.has_room(&hop).await {
                 continue;
             }
+            let portion = hop.portion();
             let request = TakeOver {
                 node: as_owner(&self.node),
                 spared: others(&self.node),
                 home: Some(self.way.home.clone()),
                 after_seq: draining.after_seq(),
-                max_rows: PAGE_ROWS,
-                max_bytes: PAGE_BYTES,
+                max_rows: portion.max_rows,
+                max_bytes: portion.max_bytes,
             };
             let Ok(page) = self.store.take_over(request).await else {
                 return false;
@@ -100,11 +111,11 @@ impl<H: Hop> Pump<H> {
 
     /// Waits for the neighbour to confirm some of what it has. False when there is still too much after a while.
     async fn has_room(&self, hop: &H) -> bool {
-        if hop.load() <= LOAD_MAX {
+        if hop.load() <= hop.portion().load_max {
             return true;
         }
         let _ = tokio::time::timeout(LOOK_AGAIN, hop.room()).await;
-        hop.load() <= LOAD_MAX
+        hop.load() <= hop.portion().load_max
     }
 
     async fn hand_over(&self, rows: Vec<linker_core::port::StoredRow>) -> Option<AdoptedForward> {

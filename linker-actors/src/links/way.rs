@@ -21,11 +21,33 @@ pub(crate) trait Hop: Send + Sync + 'static {
 
     /// Until something was confirmed, or it went away.
     fn room(&self) -> impl Future<Output = ()> + Send;
+
+    /// How much of what waits it is handed at a time.
+    fn portion(&self) -> Portion {
+        Portion::LARGE
+    }
+}
+
+/// What is read from the store together, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Portion {
+    pub(crate) max_rows: u32,
+    pub(crate) max_bytes: usize,
+    /// No more is read while more than this has not been confirmed.
+    pub(crate) load_max: usize,
+}
+
+impl Portion {
+    pub(crate) const LARGE: Self = Self {
+        max_rows: 512,
+        max_bytes: 1024 * 1024,
+        load_max: 2 * 1024 * 1024,
+    };
 }
 
 /// The way to one other domain, or to the application, for all routers of the node.
 pub(crate) struct Way<H> {
-    pub(super) home: DomainName,
+    pub(crate) home: DomainName,
     pub(crate) gate: Gate,
     /// The neighbour to hand over to, while there is one whose link is up.
     hop: ArcSwapOption<H>,
@@ -51,7 +73,7 @@ impl<H: Hop> Way<H> {
     }
 
     /// What becomes of a RELIABLE message that wants to go along. `first`: it has waited in the store, and nothing is ahead of it. `offer`: whether the next hop takes it.
-    pub(crate) fn hand_over(&self, first: bool, offer: impl FnOnce(&H) -> bool) -> Forwarding {
+    pub(crate) fn hand_over(&self, first: bool, offer: impl FnOnce(&Arc<H>) -> bool) -> Forwarding {
         match self.gate.mode() {
             GateMode::Shut if !first => return Forwarding::Shut,
             GateMode::Parking if !first => return Forwarding::Parked,

@@ -144,6 +144,9 @@ impl Router {
             }
             CustodyEffect::Absent { id } => self.ops.push(StoreOp::Absent { id }),
             CustodyEffect::Behind { ticket, id } => self.ops.push(StoreOp::Behind { ticket, id }),
+            CustodyEffect::Redirect { ticket, id, home } => {
+                self.ops.push(StoreOp::Redirect { ticket, id, home });
+            }
             CustodyEffect::Tell { node, word } => {
                 if let Target::Peer(peer) = node {
                     peer.tell_word(word);

@@ -133,11 +133,11 @@ impl LocalSessions for Targets<'_> {
         }
     }
 
-    fn home(&self, user: &UserId) -> Option<DomainName> {
-        if user.is_upstream() {
-            return Some(self.node.upstream.home.clone());
+    fn home(&self, envelope: &Envelope, before: Option<&DomainName>) -> Option<DomainName> {
+        if envelope.to.is_upstream() {
+            return Some(self.node.upstream.home_of(envelope, before));
         }
-        self.node.directory().home_away_of(user).cloned()
+        self.node.directory().home_away_of(&envelope.to).cloned()
     }
 
     fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {
@@ -146,7 +146,7 @@ impl LocalSessions for Targets<'_> {
 
     fn next_link(&self, home: &DomainName) -> Option<SessionId> {
         if home.is_upstream() {
-            return self.node.upstream.next_link();
+            return self.node.upstream.next_link(home);
         }
         self.node.links.next_link(home)
     }
@@ -163,7 +163,10 @@ impl LocalSessions for Targets<'_> {
                 let mut epochs = self.epochs.borrow_mut();
                 *epochs.entry(outlet.id).or_insert_with(|| outlet.epoch())
             };
-            return self.node.upstream.forward(envelope, ticket, first, epoch_of);
+            return self
+                .node
+                .upstream
+                .forward(home, envelope, ticket, first, epoch_of);
         }
         // The first thing a router hands to a link is behind nothing.
         let epoch_of = |hop: &Neighbour| {
@@ -182,21 +185,21 @@ impl LocalSessions for Targets<'_> {
 
     fn divert_forward(&self, home: &DomainName, anyhow: bool) -> bool {
         match home.is_upstream() {
-            true => self.node.upstream.way.gate.divert(anyhow),
+            true => self.node.upstream.divert(home, anyhow),
             false => self.node.links.divert(home, anyhow),
         }
     }
 
     fn forward_is_stored(&self, home: &DomainName) {
         match home.is_upstream() {
-            true => self.node.upstream.way.stored(),
+            true => self.node.upstream.stored(home),
             false => self.node.links.stored(home),
         }
     }
 
     fn shut_way(&self, home: &DomainName) {
         match home.is_upstream() {
-            true => self.node.upstream.way.shut(),
+            true => self.node.upstream.shut(home),
             false => self.node.links.shut(home),
         }
     }

@@ -109,11 +109,11 @@ impl StoreActor {
                     self.trace(&taken, &outcomes, began);
                 }
                 let Taken {
-                    mut tickets, behind, ..
+                    mut tickets, changed, ..
                 } = taken;
-                let stored = behind.iter().map(|_| InsertOutcome::Stored);
+                let stored = changed.iter().map(|_| InsertOutcome::Stored);
                 let outcomes = outcomes.into_iter().chain(stored).collect();
-                tickets.extend(behind.iter().map(|(ticket, _)| *ticket));
+                tickets.extend(changed);
                 self.report(tickets, outcomes, taken.deleted);
             }
             Err(error) => {

@@ -29,6 +29,12 @@ pub(crate) enum StoreOp {
     Absent { id: MessageId },
     /// Sessions that are behind, on another node, are to find it. Answered as an insert is.
     Behind { ticket: Ticket, id: MessageId },
+    /// It waits for another way to the application. Answered as an insert is.
+    Redirect {
+        ticket: Ticket,
+        id: MessageId,
+        home: DomainName,
+    },
 }
 
 /// One question of a session; a page is answered to the router `shard`, a count to the session itself.

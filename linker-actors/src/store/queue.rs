@@ -34,6 +34,7 @@ pub(super) struct Queue {
     deletes: Vec<Deleted>,
     absent: Vec<MessageId>,
     behind: Vec<(Ticket, MessageId)>,
+    redirected: Vec<(Ticket, MessageId, DomainName)>,
 }
 
 /// One transaction's worth.
@@ -41,7 +42,8 @@ pub(super) struct Queue {
 pub(super) struct Taken {
     pub(super) tickets: Vec<Ticket>,
     pub(super) deleted: Vec<Deleted>,
-    pub(super) behind: Vec<(Ticket, MessageId)>,
+    /// Who is told that its row says something else.
+    pub(super) changed: Vec<Ticket>,
     pub(super) batch: StoreBatch,
 }
 
@@ -65,7 +67,11 @@ pub(super) struct Unwritten {
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.deletes.is_empty() && self.absent.is_empty() && self.behind.is_empty()
+        self.inserts.is_empty()
+            && self.deletes.is_empty()
+            && self.absent.is_empty()
+            && self.behind.is_empty()
+            && self.redirected.is_empty()
     }
 
     /// Adds a change. Answers the row that need not be written after all, if this delete found it waiting.
@@ -111,6 +117,10 @@ impl Queue {
             }
             StoreOp::Behind { ticket, id } => {
                 self.behind.push((ticket, id));
+                None
+            }
+            StoreOp::Redirect { ticket, id, home } => {
+                self.redirected.push((ticket, id, home));
                 None
             }
         }
@@ -169,8 +179,15 @@ impl Queue {
         let absent = self.absent.len().min(DELETES_MAX);
         taken.batch.absent = self.absent.drain(..absent).collect();
         let behind = self.behind.len().min(DELETES_MAX);
-        taken.behind = self.behind.drain(..behind).collect();
-        taken.batch.behind = taken.behind.iter().map(|(_, id)| *id).collect();
+        for (ticket, id) in self.behind.drain(..behind) {
+            taken.changed.push(ticket);
+            taken.batch.behind.push(id);
+        }
+        let redirected = self.redirected.len().min(DELETES_MAX);
+        for (ticket, id, home) in self.redirected.drain(..redirected) {
+            taken.changed.push(ticket);
+            taken.batch.redirected.push((id, home));
+        }
         if self.is_empty() && self.room() > ROOM_KEPT {
             *self = Self {
                 next: self.next,
@@ -186,6 +203,7 @@ impl Queue {
             self.deletes.capacity(),
             self.absent.capacity(),
             self.behind.capacity(),
+            self.redirected.capacity(),
         ];
         lists.into_iter().fold(self.by_id.capacity(), usize::max)
     }
@@ -247,19 +265,25 @@ mod tests {
 
     #[test]
     fn room_that_a_burst_needed_goes_back() {
-        let bursts: [fn(u64) -> StoreOp; 4] = [
+        const NOBODY: Ticket = Ticket {
+            shard: 0,
+            slot: 0,
+            generation: 0,
+        };
+        let bursts: [fn(u64) -> StoreOp; 5] = [
             |n| insert(n, 0),
             |n| delete(n, None),
             |n| StoreOp::Absent {
                 id: sample::message_id(n),
             },
             |n| StoreOp::Behind {
-                ticket: Ticket {
-                    shard: 0,
-                    slot: 0,
-                    generation: 0,
-                },
+                ticket: NOBODY,
                 id: sample::message_id(n),
+            },
+            |n| StoreOp::Redirect {
+                ticket: NOBODY,
+                id: sample::message_id(n),
+                home: DomainName::upstream(),
             },
         ];
         for burst in bursts {

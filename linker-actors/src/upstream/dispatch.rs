@@ -1,9 +1,8 @@
 //! Hands messages to the application for as long as the node runs: each sender's in order, those that were not taken again.
 //!
 //! The application is *away* when its connection is, or when several messages in a row were not taken. Then all that it has not taken goes back to custody, and with that to the store, until
-//! it is tried again. A single message that is not taken holds up its sender alone.
+//! it is tried again. A single message that is not taken holds up its sender alone (`feeding`). What becomes of each is in `settling`.
 
-use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,37 +10,26 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use linker_core::code::{ErrorCode, FrameError};
-use linker_core::custody::{Origin, Submission, Ticket};
-use linker_core::envelope::{Envelope, Feature, Kind};
-use linker_core::id::MessageId;
-use linker_core::port::{UpstreamError, UpstreamMessage, UpstreamSink, UpstreamWatcher};
-use linker_core::upstream::{LaneKey, Lanes, Next, Verdict, body, topic_of};
+use linker_core::envelope::Kind;
+use linker_core::id::UserId;
+use linker_core::port::{Store, UpstreamError, UpstreamMessage, UpstreamSink, UpstreamWatcher};
+use linker_core::upstream::{Aside, LaneKey, Lanes, Next, body, topic_of};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::UpstreamOutcome;
+use super::feeding::{Fed, fed_at_once};
+use super::metering::UpstreamOutcome;
 use super::outlet::{Item, UpstreamOutlet};
+use super::settling::{Words, panicked};
+use super::trials::Trials;
 use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::guard;
 use crate::runtime::ids::{IdSource, random_u64};
 
-/// So many different messages not taken, and none taken in between nor for a while, and the application counts as away.
-const FAILURES_MAX: usize = 3;
-const QUIET_MAX: Duration = Duration::from_secs(5);
-/// Different messages that an application which was away is tried with before it counts as away again: enough to find one that it takes behind some that it does not.
-const TRIED_MAX: usize = 64;
-/// How many of those at once.
-const TRIED_AT_ONCE: usize = 8;
 /// How long one that is away is left alone; twice as long each time, and between half of it and all of it by chance.
-const PAUSE_FIRST: Duration = Duration::from_millis(500);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
-/// Of messages that are not taken or refused, one is logged as a warning so often; metrics count them all.
-const WARN_EVERY: Duration = Duration::from_secs(10);
-/// What is settled together.
-const SETTLED_MAX: usize = 512;
-
 /// What health says until one is taken.
 const TRIED_AGAIN: &str = "it was away and is tried again with the next messages";
 
@@ -55,17 +43,10 @@ impl UpstreamWatcher for Watcher {
 }
 
 /// What became of one.
-struct Sent {
-    key: LaneKey,
-    number: u64,
-    outcome: Result<(), UpstreamError>,
-}
-
-/// What routers are to be told.
-#[derive(Default)]
-struct Words {
-    proven: HashMap<u16, Vec<Ticket>>,
-    refused: HashMap<u16, Vec<(Ticket, FrameError)>>,
+pub(super) struct Sent {
+    pub(super) key: LaneKey,
+    pub(super) number: u64,
+    pub(super) outcome: Result<(), UpstreamError>,
 }
 
 /// Why nothing is handed over any more.
@@ -75,41 +56,52 @@ enum End {
 }
 
 pub(super) struct Dispatcher {
-    node: Arc<Node>,
+    pub(super) node: Arc<Node>,
+    pub(super) store: Arc<dyn Store>,
     sink: Arc<dyn UpstreamSink>,
-    outlet: Arc<UpstreamOutlet>,
-    lanes: Lanes<Item>,
-    under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
-    /// Not taken since something was.
-    failing: HashSet<MessageId>,
-    /// When something was taken last, or it came up.
-    heard_at: Instant,
-    /// It was away, and nothing was taken since.
-    is_trying: bool,
-    pause: Duration,
-    ids: IdSource,
-    words: Words,
+    pub(super) outlet: Arc<UpstreamOutlet>,
+    pub(super) lanes: Lanes<Item>,
+    pub(super) under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
+    pub(super) trials: Trials,
+    pub(super) pause: Duration,
+    pub(super) ids: IdSource,
+    pub(super) words: Words,
     told_away: bool,
     /// When one that was not taken was last logged as a warning.
-    warned_at: Option<Instant>,
+    pub(super) warned_at: Option<Instant>,
+    pub(super) aside: Aside,
+    pub(super) feeding: FuturesUnordered<BoxFuture<'static, Fed>>,
+    /// Since when somebody who is set aside may wait for what waits for everybody's way.
+    pub(super) held_since: Option<Duration>,
+    found: mpsc::Receiver<Vec<UserId>>,
 }
 
 impl Dispatcher {
-    pub(super) fn new(node: &Arc<Node>, sink: Arc<dyn UpstreamSink>) -> Self {
+    /// `found`: senders who are to be set aside, told once at least.
+    pub(super) fn new(
+        node: &Arc<Node>,
+        store: &Arc<dyn Store>,
+        sink: Arc<dyn UpstreamSink>,
+        found: mpsc::Receiver<Vec<UserId>>,
+    ) -> Self {
+        let pace = sink.pace();
         Self {
-            lanes: Lanes::new(sink.pace()),
+            lanes: Lanes::new(pace),
             outlet: Arc::clone(&node.upstream.outlet),
             node: Arc::clone(node),
+            store: Arc::clone(store),
             sink,
             under_way: FuturesUnordered::new(),
-            failing: HashSet::new(),
-            heard_at: Instant::now(),
-            is_trying: false,
+            trials: Trials::new(),
             pause: PAUSE_FIRST,
             ids: IdSource::new(),
             words: Words::default(),
             told_away: false,
             warned_at: None,
+            aside: Aside::new(fed_at_once(pace.at_once)),
+            feeding: FuturesUnordered::new(),
+            held_since: None,
+            found,
         }
     }
 
@@ -123,6 +115,11 @@ impl Dispatcher {
         self.node
             .set_note("upstream", Some("it is not connected yet".into()));
         let mut stop = self.node.upstream.stop.subscribe();
+        // Before anything is handed over: it may have to wait behind what is in the store.
+        tokio::select! {
+            Some(found) = self.found.recv() => self.find_aside(found),
+            () = stopped(&mut stop) => {}
+        }
         let mut connected = false;
         let mut resume_at = Instant::now();
         while self
@@ -139,7 +136,7 @@ impl Dispatcher {
                     let chance = 0.5 + random_u64() as f64 / u64::MAX as f64 / 2.0;
                     resume_at = Instant::now() + self.pause.mul_f64(chance);
                     self.pause = (self.pause * 2).min(PAUSE_LONGEST);
-                    self.is_trying = true;
+                    self.trials.doubt();
                 }
             }
         }
@@ -162,8 +159,7 @@ impl Dispatcher {
                 event = events.recv() => match event {
                     Some(None) => {
                         *connected = true;
-                        // A connection that is there shows as much as a message that is taken.
-                        self.is_trying = false;
+                        self.trials.trust();
                     }
                     Some(Some(why)) => {
                         *connected = false;
@@ -178,24 +174,23 @@ impl Dispatcher {
     }
 
     fn go_up(&mut self) {
-        self.failing.clear();
-        self.heard_at = Instant::now();
+        self.trials.begin();
         self.outlet.go_up();
         self.node.upstream.way.set_hop(Some(Arc::clone(&self.outlet)));
-        match self.is_trying {
+        match self.trials.is_trying() {
             true => self.node.set_note("upstream", Some(TRIED_AGAIN.into())),
             false => self.tell_there(),
         }
     }
 
-    fn tell_there(&mut self) {
+    pub(super) fn tell_there(&mut self) {
         self.told_away = false;
         self.node.set_note("upstream", None);
         self.node.upstream.show(true);
         tracing::info!("messages are handed to the application");
     }
 
-    fn tell_away(&mut self, why: &str) {
+    pub(super) fn tell_away(&mut self, why: &str) {
         if !std::mem::replace(&mut self.told_away, true) {
             tracing::warn!(error = %why, "the application is away; messages to it wait in the store");
         }
@@ -207,6 +202,7 @@ impl Dispatcher {
     /// What was handed over and not taken is given back, in order, before anything else is taken.
     async fn go_down(&mut self, why: &str) {
         self.tell_away(why);
+        self.stop_feeding();
         self.node.upstream.way.set_hop(None);
         let unseen = self.outlet.go_down();
         self.under_way = FuturesUnordered::new();
@@ -229,18 +225,27 @@ impl Dispatcher {
         connected: &mut bool,
         stop: &mut watch::Receiver<bool>,
     ) -> End {
+        while let Ok(found) = self.found.try_recv() {
+            self.find_aside(found);
+        }
         loop {
             self.hand_over();
-            let due = self.lanes.deadline().map(|at| self.node.clock.instant(at));
+            self.tell_routers().await;
+            let now = self.node.clock.now().elapsed;
+            let due = [self.lanes.deadline(), self.feed_at(now)]
+                .into_iter()
+                .flatten()
+                .min();
+            let due = due.map(|at| self.node.clock.instant(at));
             let outlet = Arc::clone(&self.outlet);
             tokio::select! {
                 Some(sent) = self.under_way.next() => {
-                    let end = self.settle(sent);
-                    self.tell_routers().await;
-                    if let Some(why) = end {
+                    if let Some(why) = self.settle(sent) {
                         return End::Away(why);
                     }
                 }
+                Some(fed) = self.feeding.next() => self.fed(fed),
+                Some(found) = self.found.recv() => self.find_aside(found),
                 () = outlet.work() => {}
                 () = until(due), if due.is_some() => {}
                 event = events.recv() => match event {
@@ -258,15 +263,17 @@ impl Dispatcher {
 
     fn hand_over(&mut self) {
         for item in self.outlet.take() {
+            if self.is_late(&item) {
+                self.give_back(&item);
+                continue;
+            }
             let key = (item.envelope.from, item.envelope.feature);
-            self.lanes.push(key, item.envelope.id, item);
+            self.lanes.push(key, item.envelope.id, item.envelope.cost(), item);
         }
-        let at_once = match self.is_trying {
-            true => TRIED_AT_ONCE,
-            false => usize::MAX,
-        };
         let now = self.node.clock.now().elapsed;
-        while let Some(next) = self.lanes.next(at_once, now) {
+        self.make_room(now);
+        self.feed(now);
+        while let Some(next) = self.lanes.next(self.trials.at_once(), now) {
             let sending = self.send(next);
             self.under_way.push(sending);
         }
@@ -302,180 +309,6 @@ impl Dispatcher {
             Sent { key, number, outcome }
         })
     }
-
-    /// This one and all others that are ready. `Some` where the application is away.
-    fn settle(&mut self, first: Sent) -> Option<String> {
-        let mut away = self.settle_one(first);
-        for _ in 0..SETTLED_MAX {
-            let Some(Some(sent)) = self.under_way.next().now_or_never() else {
-                break;
-            };
-            let one = self.settle_one(sent);
-            away = away.or(one);
-        }
-        away
-    }
-
-    fn settle_one(&mut self, sent: Sent) -> Option<String> {
-        let now = self.node.clock.now().elapsed;
-        let Sent { key, number, outcome } = sent;
-        match outcome {
-            Ok(()) => {
-                let item = self.lanes.done(key, number, now)?;
-                self.is_there();
-                self.taken(&item);
-                None
-            }
-            Err(UpstreamError::Refused(why)) => {
-                let item = self.lanes.done(key, number, now)?;
-                self.is_there();
-                self.refused(&item, &why);
-                None
-            }
-            Err(error) => {
-                self.node.upstream.count_failure();
-                let why = error.to_string();
-                if key.1 == Feature::Fast {
-                    let item = self.lanes.drop_failed(key, number)?;
-                    self.outlet.settled(&item);
-                    self.node.upstream.count(&item.envelope, UpstreamOutcome::Dropped);
-                } else {
-                    let chance = random_u64() as f64 / u64::MAX as f64;
-                    let (verdict, item) = self.lanes.failed(key, number, chance, now)?;
-                    self.failed(&item, verdict, &why);
-                }
-                let is_away = matches!(error, UpstreamError::Away(_)) || self.takes_nothing();
-                is_away.then_some(why)
-            }
-        }
-    }
-
-    fn failed(&mut self, item: &Item, verdict: Verdict, why: &str) {
-        let id = item.envelope.id;
-        match verdict {
-            Verdict::Again(after) => {
-                self.failing.insert(id);
-                let user = item.envelope.from;
-                match self.may_warn() {
-                    true => {
-                        tracing::warn!(message.id = %id, user.id = %user, error = %why, again = ?after, "the application has not taken a message; it is handed over again");
-                    }
-                    false => {
-                        tracing::debug!(message.id = %id, user.id = %user, error = %why, again = ?after, "not taken; it is handed over again");
-                    }
-                }
-            }
-            Verdict::GiveUp => {
-                let why = format!("the application takes others and not this one: {why}");
-                self.refused(item, &why);
-            }
-        }
-    }
-
-    /// Not one line a message: what one client sends may be refused as fast as it sends.
-    fn may_warn(&mut self) -> bool {
-        let may = self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY);
-        if may {
-            self.warned_at = Some(Instant::now());
-        }
-        may
-    }
-
-    /// It is not about single messages.
-    fn takes_nothing(&self) -> bool {
-        match self.is_trying {
-            true => self.failing.len() >= TRIED_MAX,
-            false => self.failing.len() >= FAILURES_MAX && self.heard_at.elapsed() >= QUIET_MAX,
-        }
-    }
-
-    /// It has answered sensibly.
-    fn is_there(&mut self) {
-        self.failing.clear();
-        self.heard_at = Instant::now();
-        self.pause = PAUSE_FIRST;
-        if std::mem::take(&mut self.is_trying) {
-            self.tell_there();
-        }
-    }
-
-    fn taken(&mut self, item: &Item) {
-        self.outlet.settled(item);
-        self.node
-            .upstream
-            .count(&item.envelope, UpstreamOutcome::Delivered);
-        match item.ticket {
-            Some(ticket) => self.words.proven.entry(ticket.shard).or_default().push(ticket),
-            None if item.envelope.confirm => self.confirm_fast(&item.envelope),
-            None => {}
-        }
-    }
-
-    fn refused(&mut self, item: &Item, why: &str) {
-        let envelope = &item.envelope;
-        match self.may_warn() {
-            true => {
-                tracing::warn!(message.id = %envelope.id, user.id = %envelope.from, error = %why, "the application refuses a message");
-            }
-            false => {
-                tracing::debug!(message.id = %envelope.id, user.id = %envelope.from, error = %why, "refused");
-            }
-        }
-        self.outlet.settled(item);
-        self.node.upstream.count(envelope, UpstreamOutcome::Refused);
-        if let Some(ticket) = item.ticket {
-            let error = FrameError::new(ErrorCode::Refused, "the application does not take this message");
-            let refused = self.words.refused.entry(ticket.shard).or_default();
-            refused.push((ticket, error));
-        }
-    }
-
-    /// Custody has let go of it when it was handed over.
-    fn confirm_fast(&mut self, taken: &Envelope) {
-        let now_ms = self.node.clock.now().unix_ms;
-        let confirmation = Envelope {
-            id: self.ids.next(now_ms),
-            kind: Kind::Confirmation,
-            feature: Feature::Reliable,
-            from: taken.to,
-            to: taken.from,
-            reference: taken.reference.clone(),
-            confirm: false,
-            timestamp_ms: now_ms,
-            content: bytes::Bytes::new(),
-            trail: None,
-        };
-        if let Some(router) = self.node.routers.recipient(0) {
-            let submission = Submission {
-                envelope: confirmation,
-                origin: Origin::Node,
-                accepted: false,
-            };
-            // As its message, it may be lost where there is no room for it.
-            let _ = router.try_send(RouterMail::Submit(Box::new(submission)));
-        }
-    }
-
-    async fn tell_routers(&mut self) {
-        let Words { proven, refused } = std::mem::take(&mut self.words);
-        let proven = proven
-            .into_iter()
-            .map(|(shard, tickets)| (shard, RouterMail::Proven(tickets)));
-        let refused = refused
-            .into_iter()
-            .map(|(shard, tickets)| (shard, RouterMail::UpstreamRefused(tickets)));
-        for (shard, mail) in proven.chain(refused) {
-            // One that has ended has surrendered its messages, and they are handed over again.
-            if let Some(router) = self.node.routers.recipient(shard) {
-                let _ = router.send(mail).await;
-            }
-        }
-    }
-}
-
-fn panicked() -> UpstreamError {
-    tracing::error!("what takes messages to the application panicked; the message is handed over again");
-    UpstreamError::Failed("it panicked".into())
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -3,9 +3,16 @@
 //! Nothing here decides what becomes of a message: routers do, by `linker_core::custody`, to which the application is one more domain. See ARCHITECTURE.md, "Upstream".
 
 mod dispatch;
+mod feeding;
+mod finding;
 mod handler;
+mod lane;
+mod metering;
 mod outlet;
+mod settling;
 mod start;
+mod trials;
+mod ways;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,22 +20,23 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use linker_core::clock::Now;
-use linker_core::custody::{Forwarding, Origin, Reports, Submission, Ticket};
+use linker_core::custody::{Origin, Reports, Submission};
 use linker_core::envelope::{Envelope, Feature, Kind};
-use linker_core::id::{DomainName, MessageId, SessionId, UserId};
+use linker_core::id::{DomainName, MessageId, UserId};
 use linker_core::port::UpstreamSink;
 use linker_core::upstream::{UpstreamEvent, event_content};
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) use handler::HandlerSink;
 pub use handler::UpstreamHandler;
 pub(crate) use outlet::UpstreamOutlet;
 pub(crate) use start::start;
 
-use crate::links::way::{Hop, Way};
+use crate::links::way::Way;
 use crate::node::Node;
 use crate::router::Target;
+use metering::{UpstreamMetrics, UpstreamOutcome};
+use ways::LaneWays;
 
 /// Events are told while no more than this waits for the application; then they are dropped and counted.
 const BACKLOG_FOR_EVENTS_MAX: u64 = 1_000_000;
@@ -50,6 +58,10 @@ pub(crate) struct Upstream {
     /// Messages that wait for it in the store, as of the last look.
     backlog: AtomicU64,
     stop: watch::Sender<bool>,
+    /// Those of senders who are set aside.
+    lanes: LaneWays,
+    /// A node of this domain is gone.
+    gone: Notify,
     metrics: OnceLock<UpstreamMetrics>,
 }
 
@@ -67,6 +79,8 @@ impl Upstream {
             settings,
             backlog: AtomicU64::new(0),
             stop: watch::Sender::new(false),
+            lanes: LaneWays::default(),
+            gone: Notify::new(),
             metrics,
         }
     }
@@ -84,22 +98,6 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn next_link(&self) -> Option<SessionId> {
-        self.way.hop().map(|outlet| outlet.id())
-    }
-
-    /// As [`crate::links::Links::forward`].
-    pub(crate) fn forward(
-        &self,
-        envelope: &Arc<Envelope>,
-        ticket: Ticket,
-        first: bool,
-        epoch_of: impl FnOnce(&UpstreamOutlet) -> u64,
-    ) -> Forwarding {
-        self.way
-            .hand_over(first, |outlet| outlet.offer(envelope, ticket, epoch_of(outlet)))
-    }
-
     /// Hands over a FAST message; whether it could be taken.
     pub(crate) fn forward_fast(&self, envelope: &Arc<Envelope>) -> bool {
         let taken = self.way.hop().is_some_and(|outlet| outlet.offer_fast(envelope));
@@ -112,6 +110,11 @@ impl Upstream {
     /// A node of this domain is gone: what it was to hand over is anybody's, and is looked for.
     pub(crate) fn member_gone(&self) {
         self.way.shut();
+        self.gone.notify_one();
+    }
+
+    fn is_aside(&self, sender: &UserId) -> bool {
+        self.lanes.of(sender).is_some_and(|lane| lane.is_aside())
     }
 
     /// Whether it has taken all that it was given.
@@ -214,65 +217,15 @@ impl Upstream {
         }
     }
 
+    fn show_aside(&self, senders: usize) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.aside.set(senders as f64);
+        }
+    }
+
     fn count_failure(&self) {
         if let Some(metrics) = self.metrics.get() {
             metrics.failures.increment(1);
         }
-    }
-}
-
-/// What became of a message or event, for the last time.
-#[derive(Debug, Clone, Copy)]
-enum UpstreamOutcome {
-    Delivered,
-    Refused,
-    Dropped,
-}
-
-struct UpstreamMetrics {
-    messages: [Counter; 3],
-    events: [Counter; 3],
-    failures: Counter,
-    backlog: Gauge,
-    up: Gauge,
-}
-
-impl UpstreamMetrics {
-    fn new() -> Self {
-        describe_counter!(
-            "linker_upstream_total",
-            "Messages to the application, and events, by what became of them"
-        );
-        describe_counter!(
-            "linker_upstream_failures_total",
-            "Attempts to hand something to the application that failed and are made again"
-        );
-        describe_gauge!(
-            "linker_upstream_backlog",
-            "Messages and events of this domain that wait in the store for the application"
-        );
-        describe_gauge!(
-            "linker_upstream_up",
-            "1 while this node hands messages to the application"
-        );
-        let of = |kind: &'static str| {
-            ["delivered", "refused", "dropped"].map(|outcome| {
-                let counter = counter!("linker_upstream_total", "kind" => kind, "outcome" => outcome);
-                counter.increment(0);
-                counter
-            })
-        };
-        let failures = counter!("linker_upstream_failures_total");
-        failures.increment(0);
-        let metrics = Self {
-            messages: of("message"),
-            events: of("event"),
-            failures,
-            backlog: gauge!("linker_upstream_backlog"),
-            up: gauge!("linker_upstream_up"),
-        };
-        metrics.backlog.set(0.0);
-        metrics.up.set(0.0);
-        metrics
     }
 }

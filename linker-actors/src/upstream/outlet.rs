@@ -8,10 +8,12 @@ use linker_core::envelope::Envelope;
 use linker_core::id::SessionId;
 use tokio::sync::Notify;
 
+use super::lane::LaneHop;
 use crate::links::way::Hop;
 
-/// RELIABLE messages are taken until the application has so much that it has not confirmed; then they wait in the store.
-const RELIABLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// RELIABLE messages are taken until the application has so much that it has not confirmed; then they wait in the store. Those of senders who are set aside do not count: they are bounded
+/// by [`LaneHop`].
+pub(super) const RELIABLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same of FAST ones; then they are dropped.
 const FAST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Neighbours are counted from 1.
@@ -23,6 +25,8 @@ pub(super) struct Item {
     pub(super) envelope: Arc<Envelope>,
     /// Whom to tell what becomes of it; none of a FAST one.
     pub(super) ticket: Option<Ticket>,
+    /// By which it came, of a sender who was set aside.
+    pub(super) lane: Option<Arc<LaneHop>>,
 }
 
 #[derive(Default)]
@@ -38,6 +42,7 @@ pub(crate) struct UpstreamOutlet {
     up: AtomicBool,
     queue: Mutex<Queue>,
     reliable_bytes: AtomicUsize,
+    lane_bytes: AtomicUsize,
     fast_bytes: AtomicUsize,
     work: Notify,
     room: Notify,
@@ -50,6 +55,7 @@ impl UpstreamOutlet {
             up: AtomicBool::new(false),
             queue: Mutex::default(),
             reliable_bytes: AtomicUsize::new(0),
+            lane_bytes: AtomicUsize::new(0),
             fast_bytes: AtomicUsize::new(0),
             work: Notify::new(),
             room: Notify::new(),
@@ -74,7 +80,25 @@ impl UpstreamOutlet {
             return false;
         }
         self.reliable_bytes.fetch_add(envelope.cost(), Ordering::Relaxed);
-        self.push(&mut queue, envelope, Some(ticket));
+        self.push(&mut queue, envelope, Some(ticket), None);
+        true
+    }
+
+    /// The same by the way of a sender who is set aside.
+    pub(super) fn offer_of_lane(
+        &self,
+        lane: &Arc<LaneHop>,
+        envelope: &Arc<Envelope>,
+        ticket: Ticket,
+        epoch: u64,
+    ) -> bool {
+        let mut queue = self.queue();
+        if !self.is_up() || queue.epoch != epoch {
+            return false;
+        }
+        self.lane_bytes.fetch_add(envelope.cost(), Ordering::Relaxed);
+        lane.add(envelope.cost());
+        self.push(&mut queue, envelope, Some(ticket), Some(Arc::clone(lane)));
         true
     }
 
@@ -88,13 +112,23 @@ impl UpstreamOutlet {
             return false;
         }
         self.fast_bytes.fetch_add(envelope.cost(), Ordering::Relaxed);
-        self.push(&mut queue, envelope, None);
+        self.push(&mut queue, envelope, None, None);
         true
     }
 
-    fn push(&self, queue: &mut Queue, envelope: &Arc<Envelope>, ticket: Option<Ticket>) {
+    fn push(
+        &self,
+        queue: &mut Queue,
+        envelope: &Arc<Envelope>,
+        ticket: Option<Ticket>,
+        lane: Option<Arc<LaneHop>>,
+    ) {
         let envelope = Arc::clone(envelope);
-        queue.items.push(Item { envelope, ticket });
+        queue.items.push(Item {
+            envelope,
+            ticket,
+            lane,
+        });
         self.work.notify_one();
     }
 
@@ -110,16 +144,22 @@ impl UpstreamOutlet {
 
     /// It is under way no more.
     pub(super) fn settled(&self, item: &Item) {
-        let bytes = match item.ticket {
-            Some(_) => &self.reliable_bytes,
-            None => &self.fast_bytes,
+        let cost = item.envelope.cost();
+        let bytes = match (item.ticket, &item.lane) {
+            (Some(_), Some(lane)) => {
+                lane.subtract(cost);
+                &self.lane_bytes
+            }
+            (Some(_), None) => &self.reliable_bytes,
+            (None, _) => &self.fast_bytes,
         };
-        bytes.fetch_sub(item.envelope.cost(), Ordering::Relaxed);
+        bytes.fetch_sub(cost, Ordering::Relaxed);
         self.room.notify_one();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.reliable_bytes.load(Ordering::Relaxed) == 0 && self.fast_bytes.load(Ordering::Relaxed) == 0
+        let all = [&self.reliable_bytes, &self.lane_bytes, &self.fast_bytes];
+        all.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0)
     }
 
     pub(super) fn go_up(&self) {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use linker_core::port::Store;
+use tokio::sync::mpsc;
 
 use super::dispatch::Dispatcher;
+use super::finding;
 use crate::links::pump;
 use crate::node::Node;
 
@@ -17,7 +19,9 @@ pub(crate) fn start(node: &Arc<Node>, store: &Arc<dyn Store>) {
     };
     let way = Arc::clone(&node.upstream.way);
     backend.spawn(pump::run(Arc::clone(node), Arc::clone(store), way));
-    backend.spawn(Dispatcher::new(node, sink).run());
+    let (tell, found) = mpsc::channel(1);
+    backend.spawn(finding::run(Arc::clone(node), Arc::clone(store), tell));
+    backend.spawn(Dispatcher::new(node, store, sink, found).run());
 }
 
 /// What waits for an application that no node knows any more is not lost, and not handed over.

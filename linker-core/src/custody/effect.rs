@@ -135,6 +135,15 @@ pub enum CustodyEffect<S> {
         /// The row.
         id: MessageId,
     },
+    /// A row in the store waits for [`WaitReason::Forward`] to `home` from now on, as this node's. Answer with [`super::Custody::on_stored`] once it is committed.
+    Redirect {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// The row.
+        id: MessageId,
+        /// Where it goes.
+        home: DomainName,
+    },
     /// Tell another node.
     Tell {
         /// Which.

@@ -21,7 +21,7 @@ impl<S: Clone> Custody<S> {
     ) {
         let Submission { envelope, origin, .. } = submission;
         let user = envelope.to;
-        if let Some(home) = cx.sessions.home(&user) {
+        if let Some(home) = cx.sessions.home(&envelope, None) {
             let envelope = Arc::new(envelope);
             let became = forwarded_fast(cx.sessions.forward_fast(&home, &envelope));
             self.settle_at_once(&envelope, origin, became, cx);

@@ -35,6 +35,15 @@ pub struct AdoptedForward {
     pub stopped: bool,
 }
 
+impl AdoptedForward {
+    /// The row is done with, and the next page begins behind it: unless one `before` it has to be looked at again.
+    fn pass(&mut self, seq: u64, before: bool) {
+        if !before {
+            self.last_seq = Some(seq);
+        }
+    }
+}
+
 impl<S> Pending<S> {
     /// Takes out whom a receipt is owed that has not been given: whoever gets it owes it from now on. [`Origin::Node`] where none is owed.
     pub(super) fn take_owed_receipt(&mut self) -> Origin<S> {
@@ -58,7 +67,8 @@ impl<S: Clone> Custody<S> {
         let Some(pending) = self.pending.get_mut(ticket) else {
             return false;
         };
-        let Some(home) = cx.sessions.home(&pending.envelope.to) else {
+        let before = pending.home.as_ref().filter(|_| !pending.parked);
+        let Some(home) = cx.sessions.home(&pending.envelope, before) else {
             return false;
         };
         if pending.row.is_guest() {
@@ -90,6 +100,16 @@ impl<S: Clone> Custody<S> {
         cx: &mut CustodyContext<'_, L>,
     ) {
         self.on_way_changed(&home, cx);
+        if home.is_upstream() && !self.parked.is_empty() {
+            // What its sender sent before may wait for another way there.
+            let others: Vec<DomainName> = self
+                .parked
+                .keys()
+                .filter(|home| home.is_upstream())
+                .cloned()
+                .collect();
+            others.iter().for_each(|home| self.on_way_changed(home, cx));
+        }
         let waits = self.parked.contains_key(&home);
         let Some(pending) = self.pending.get_mut(ticket) else {
             return;
@@ -179,13 +199,21 @@ impl<S: Clone> Custody<S> {
             return;
         };
         while let Some(ticket) = parked.pop_front() {
-            let is_parked = |p: &mut Pending<S>| p.parked && p.home.as_ref() == Some(home);
-            if !self.pending.get_mut(ticket).is_some_and(is_parked) {
+            let is_parked = |p: &Pending<S>| p.parked && p.home.as_ref() == Some(home);
+            let Some(pending) = self.pending.get_mut(ticket).filter(|p| is_parked(p)) else {
                 continue;
+            };
+            let lives = cx.sessions.home(&pending.envelope, None);
+            match lives.filter(|lives| lives.is_upstream() && lives != home) {
+                Some(lives) => {
+                    pending.home = Some(lives.clone());
+                    pending.parked = false;
+                    self.try_forward(ticket, &lives, cx);
+                }
+                None => self.try_forward(ticket, home, cx),
             }
-            self.try_forward(ticket, home, cx);
             self.mark_held(ticket);
-            if self.pending.get_mut(ticket).is_some_and(is_parked) {
+            if self.pending.get_mut(ticket).is_some_and(|p| is_parked(p)) {
                 // It stays so, as do those behind it.
                 parked.push_front(ticket);
                 break;
@@ -209,14 +237,20 @@ impl<S: Clone> Custody<S> {
             self.mark_held(ticket);
             return;
         }
+        let lives = cx.sessions.home(&pending.envelope, pending.home.as_ref());
+        let as_it_says = pending.row == Row::Stored(WaitReason::Forward) && lives == pending.home;
+        if !as_it_says
+            && pending.envelope.kind.is_upstream()
+            && let Some(home) = lives
+        {
+            self.redirect(ticket, home, cx);
+            return;
+        }
         let Some(pending) = self.take(ticket) else { return };
         let (user, id) = (&pending.envelope.to, pending.envelope.id);
         self.shared.claims().release(user, &id);
-        let lives = cx.sessions.home(user);
-        match (&pending.home, pending.row) {
-            (Some(home), Row::Stored(WaitReason::Forward)) if lives.as_ref() == Some(home) => {
-                cx.sessions.shut_way(home);
-            }
+        match &pending.home {
+            Some(home) if as_it_says => cx.sessions.shut_way(home),
             // Its row says something else.
             _ => cx.sessions.stray(user),
         }
@@ -288,14 +322,15 @@ impl<S: Clone> Custody<S> {
             adopted.stopped = true;
             return adopted;
         };
+        let mut redirects = false;
         for row in rows {
             let (user, id) = (row.envelope.to, row.envelope.id);
-            let lives = cx.sessions.home(&user);
+            let lives = cx.sessions.home(&row.envelope, Some(home));
             let taken = self.shared.claims().adopt(&row.envelope, holder);
             match taken {
                 Taken::Yes => {}
                 Taken::Passed => {
-                    adopted.last_seq = Some(row.seq);
+                    adopted.pass(row.seq, redirects);
                     continue;
                 }
                 Taken::Held | Taken::Undecided => {
@@ -309,9 +344,19 @@ impl<S: Clone> Custody<S> {
             };
             pending.settled = true;
             pending.row = Row::Stored(row.reason);
+            if let Some(lives) = lives
+                .as_ref()
+                .filter(|lives| lives.is_upstream() && *lives != home)
+            {
+                // Pages are read no faster than rows are redirected: the next one begins with this.
+                redirects = true;
+                adopted.stopped = true;
+                self.redirect(ticket, lives.clone(), cx);
+                continue;
+            }
             if lives.as_ref() != Some(home) {
                 // Whose home has changed meanwhile goes where it is now.
-                adopted.last_seq = Some(row.seq);
+                adopted.pass(row.seq, redirects);
                 pending.row = Row::Stored(WaitReason::Fault);
                 self.join_line(ticket);
                 self.route(ticket, cx);
@@ -322,7 +367,7 @@ impl<S: Clone> Custody<S> {
                 Forwarding::Sent(link) => {
                     pending.holders.push(link);
                     adopted.handed += 1;
-                    adopted.last_seq = Some(row.seq);
+                    adopted.pass(row.seq, redirects);
                 }
                 Forwarding::Parked | Forwarding::Shut => {
                     drop(self.take(ticket));
@@ -345,7 +390,7 @@ pub(super) fn note_predecessor<L: LocalSessions>(
         // It leaves for no other domain.
         return false;
     }
-    let is_away = cx.sessions.home(&envelope.to).is_some();
+    let is_away = cx.sessions.home(envelope, None).is_some();
     if is_away && envelope.trail.is_none() && envelope.kind.counts() {
         let after = cx.sessions.predecessor(envelope);
         let path = Vec::new();

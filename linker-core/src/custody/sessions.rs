@@ -104,9 +104,10 @@ pub trait LocalSessions {
         NodeOffer::Gone
     }
 
-    /// The domain that the user lives in, where that is another one.
-    fn home(&self, user: &UserId) -> Option<DomainName> {
-        let _ = user;
+    /// The domain that the recipient lives in, where that is another one; what stands for the application, of what is for it. `before`: as the answer was when the message was handed over,
+    /// or when its row was written; nothing of one that goes nowhere yet.
+    fn home(&self, envelope: &Envelope, before: Option<&DomainName>) -> Option<DomainName> {
+        let _ = (envelope, before);
         None
     }
 

@@ -10,9 +10,30 @@ use super::sessions::LocalSessions;
 use super::storing::refusal_of;
 use crate::code::FrameError;
 use crate::envelope::{Envelope, Feature, Kind};
+use crate::id::DomainName;
+use crate::port::WaitReason;
 use crate::upstream::UpstreamEvent;
 
 impl<S: Clone> Custody<S> {
+    /// The row of a message is to say that it waits for another way to the application: its sender's own, or everybody's again.
+    pub(super) fn redirect<L: LocalSessions<Session = S>>(
+        &mut self,
+        ticket: Ticket,
+        home: DomainName,
+        cx: &mut CustodyContext<'_, L>,
+    ) {
+        let Some(pending) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        let (user, id) = (pending.envelope.to, pending.envelope.id);
+        pending.home = Some(home.clone());
+        pending.row = Row::Queued(WaitReason::Forward);
+        pending.diverted_forward = Some(home.clone());
+        cx.sessions.divert_forward(&home, true);
+        self.shared.claims().write(user, id, false);
+        cx.effects.push(CustodyEffect::Redirect { ticket, id, home });
+    }
+
     /// The application does not want it. Its sender is told by a refusal, which takes the place of the message in the store: one of them is always safe.
     pub fn on_upstream_refused<L: LocalSessions<Session = S>>(
         &mut self,

@@ -1,6 +1,6 @@
 //! The order in which messages are handed to the application: each sender's own, with as many senders at a time as the sink takes, and those that were not taken again after a while.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::envelope::Feature;
@@ -13,8 +13,14 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// A message that was not taken so often, over so long a time, while others were, is given up.
 const ATTEMPTS_MAX: u32 = 8;
 const ATTEMPTS_OVER: Duration = Duration::from_secs(30);
-/// Messages whose failures are remembered while the sink is away.
-const TROUBLED_MAX: usize = 4096;
+/// A message that was not taken so often is left in the store until it is tried again, and with it what waits behind it.
+const ATTEMPTS_IN_MEMORY: u32 = 3;
+/// The same of one of whose sender more than this is held.
+const BYTES_OF_ONE_MAX: usize = 256 * 1024;
+/// A sender of whom more than this is held stands in the others' way where more than half of what there is room for is held.
+const BYTES_CROWDING: usize = 512 * 1024;
+/// Messages whose failures are remembered while they, or all, wait in the store.
+const TROUBLED_MAX: usize = 32 * 1024;
 
 /// Messages of one sender and feature go one behind the other.
 pub type LaneKey = (UserId, Feature);
@@ -35,6 +41,8 @@ pub struct Next<T> {
 pub enum Verdict {
     /// It is handed over again, after this time.
     Again(Duration),
+    /// The same: but it has been held for long enough, and is to wait in the store. See [`Lanes::take`]; what is not taken goes on as with [`Verdict::Again`].
+    Aside(Duration),
     /// Others are taken and this one is not, again and again: whoever waits behind it has waited long enough. It is in no lane any more.
     GiveUp,
 }
@@ -43,6 +51,7 @@ pub enum Verdict {
 struct Entry<T> {
     number: u64,
     id: MessageId,
+    cost: usize,
     item: T,
     /// Not taken, and to be handed over again.
     failed: bool,
@@ -54,6 +63,8 @@ struct Lane<T> {
     /// Handed over, in that order: under way, or failed while others are still under way.
     out: VecDeque<Entry<T>>,
     under_way: usize,
+    /// What all of these cost.
+    bytes: usize,
     /// Nothing is handed over before.
     paused_until: Duration,
     /// Something of it was not taken: until something is, one is tried at a time.
@@ -67,6 +78,7 @@ impl<T> Lane<T> {
             waiting: VecDeque::new(),
             out: VecDeque::new(),
             under_way: 0,
+            bytes: 0,
             paused_until: Duration::ZERO,
             is_troubled: false,
             is_queued: false,
@@ -108,6 +120,8 @@ pub struct Lanes<T> {
     ready: VecDeque<LaneKey>,
     /// Lanes that wait for a time.
     paused: Vec<LaneKey>,
+    /// Of RELIABLE lanes, those that may stand in others' way.
+    large: HashSet<LaneKey>,
     under_way: usize,
     number: u64,
     troubled: HashMap<MessageId, Trouble>,
@@ -122,6 +136,7 @@ impl<T: Clone> Lanes<T> {
             lanes: HashMap::new(),
             ready: VecDeque::new(),
             paused: Vec::new(),
+            large: HashSet::new(),
             under_way: 0,
             number: 0,
             troubled: HashMap::new(),
@@ -139,21 +154,51 @@ impl<T: Clone> Lanes<T> {
         self.under_way
     }
 
-    /// Adds a message behind those of its sender.
-    pub fn push(&mut self, key: LaneKey, id: MessageId, item: T) {
+    /// Adds a message of this [`cost`](crate::envelope::Envelope::cost) behind those of its sender.
+    pub fn push(&mut self, key: LaneKey, id: MessageId, cost: usize, item: T) {
         self.number += 1;
         let entry = Entry {
             number: self.number,
             id,
+            cost,
             item,
             failed: false,
         };
-        self.lanes
-            .entry(key)
-            .or_insert_with(Lane::new)
-            .waiting
-            .push_back(entry);
+        let lane = self.lanes.entry(key).or_insert_with(Lane::new);
+        lane.bytes += cost;
+        if lane.bytes > BYTES_CROWDING && key.1 == Feature::Reliable {
+            self.large.insert(key);
+        }
+        lane.waiting.push_back(entry);
         self.queue(key);
+    }
+
+    /// Whether anything of this lane is here.
+    pub fn has(&self, key: &LaneKey) -> bool {
+        self.lanes.contains_key(key)
+    }
+
+    /// The lane that keeps others from being taken, if one does: `bytes` is all that is held, `bytes_max` what there is room for.
+    pub fn crowding(&self, bytes: usize, bytes_max: usize) -> Option<LaneKey> {
+        if bytes <= bytes_max / 2 {
+            return None;
+        }
+        let bytes_of = |key: &LaneKey| self.lanes.get(key).map(|lane| lane.bytes);
+        self.large.iter().copied().max_by_key(bytes_of)
+    }
+
+    /// Takes out what is not under way of a lane, in its order.
+    pub fn take(&mut self, key: LaneKey) -> Vec<T> {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return Vec::new();
+        };
+        let out = std::mem::take(&mut lane.out);
+        let (mut left, under_way): (VecDeque<_>, _) = out.into_iter().partition(|entry| entry.failed);
+        lane.out = under_way;
+        left.append(&mut lane.waiting);
+        lane.bytes -= left.iter().map(|entry| entry.cost).sum::<usize>();
+        self.settle(key);
+        left.into_iter().map(|entry| entry.item).collect()
     }
 
     fn queue(&mut self, key: LaneKey) {
@@ -265,8 +310,13 @@ impl<T: Clone> Lanes<T> {
         let pause = doubled
             .min(RETRY_LONGEST)
             .mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
+        let is_held_enough = trouble.attempts >= ATTEMPTS_IN_MEMORY;
         let item = entry.item.clone();
         entry.failed = true;
+        let verdict = match is_held_enough || lane.bytes > BYTES_OF_ONE_MAX {
+            true => Verdict::Aside(pause),
+            false => Verdict::Again(pause),
+        };
         lane.under_way -= 1;
         lane.is_troubled = true;
         lane.paused_until = lane.paused_until.max(now + pause);
@@ -275,7 +325,7 @@ impl<T: Clone> Lanes<T> {
             self.paused.push(key);
         }
         self.settle(key);
-        Some((Verdict::Again(pause), item))
+        Some((verdict, item))
     }
 
     fn take_out(&mut self, key: LaneKey, number: u64) -> Option<Entry<T>> {
@@ -286,13 +336,18 @@ impl<T: Clone> Lanes<T> {
             .position(|entry| entry.number == number && !entry.failed)?;
         lane.under_way -= 1;
         self.under_way -= 1;
-        lane.out.remove(place)
+        let entry = lane.out.remove(place)?;
+        lane.bytes -= entry.cost;
+        Some(entry)
     }
 
     fn settle(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
+        if lane.bytes <= BYTES_CROWDING {
+            self.large.remove(&key);
+        }
         lane.gather();
         if lane.waiting.is_empty() && lane.out.is_empty() {
             self.lanes.remove(&key);
@@ -305,6 +360,7 @@ impl<T: Clone> Lanes<T> {
     pub fn clear(&mut self) -> Vec<T> {
         self.ready.clear();
         self.paused.clear();
+        self.large.clear();
         self.under_way = 0;
         let lanes = std::mem::take(&mut self.lanes);
         let entries = lanes

@@ -35,5 +35,6 @@ mod shared_limits;
 mod simulation;
 mod strategy;
 mod trace_laws;
+mod upstream_aside;
 mod upstream_lanes;
 mod virtual_time;

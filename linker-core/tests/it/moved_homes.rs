@@ -51,7 +51,7 @@ impl LocalSessions for Ways {
 
     fn hint(&self, _: &SessionId, _: bool) {}
 
-    fn home(&self, _: &UserId) -> Option<DomainName> {
+    fn home(&self, _: &Envelope, _: Option<&DomainName>) -> Option<DomainName> {
         self.home.borrow().clone()
     }
 

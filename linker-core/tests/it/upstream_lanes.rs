@@ -22,7 +22,7 @@ fn lanes(at_once: usize, of_one_sender: usize) -> Lanes<u64> {
 }
 
 fn push(lanes: &mut Lanes<u64>, sender: u64, n: u64) {
-    lanes.push(key(sender), message_id(n), n);
+    lanes.push(key(sender), message_id(n), 100, n);
 }
 
 fn next(lanes: &mut Lanes<u64>, now: u64) -> Option<Next<u64>> {
@@ -74,7 +74,7 @@ fn what_fails_is_handed_over_again_later_and_later_before_what_is_behind_it() {
     lanes.done(out[1].key, out[1].number, now);
     lanes.failed(out[2].key, out[2].number, 0.0, now);
     let mut at = Duration::ZERO;
-    for doubled in [500, 1000, 2000] {
+    for (attempt, doubled) in (2..).zip([500, 1000, 2000]) {
         at = at.max(lanes.deadline().unwrap());
         let again = lanes.next(usize::MAX, at).unwrap();
         assert_eq!(again.item, 1);
@@ -83,7 +83,12 @@ fn what_fails_is_handed_over_again_later_and_later_before_what_is_behind_it() {
             "one at a time until something is taken"
         );
         let (verdict, _) = lanes.failed(again.key, again.number, 1.0, at).unwrap();
-        assert_eq!(verdict, Verdict::Again(Duration::from_millis(doubled)));
+        let after = Duration::from_millis(doubled);
+        let expected = match attempt {
+            2 => Verdict::Again(after),
+            _ => Verdict::Aside(after),
+        };
+        assert_eq!(verdict, expected);
         assert!(lanes.next(usize::MAX, at).is_none(), "not before its time");
     }
     let at = lanes.deadline().unwrap();
@@ -159,6 +164,64 @@ fn what_is_given_up_as_a_whole_comes_back_in_order() {
     );
     push(&mut lanes, 1, 1);
     assert_eq!(next(&mut lanes, 0).unwrap().item, 1);
+}
+
+#[test]
+fn what_fails_with_much_behind_it_is_not_held() {
+    let mut lanes = lanes(10, 1);
+    for n in 1..=3 {
+        lanes.push(key(1), message_id(n), 100 * 1024, n);
+    }
+    let first = next(&mut lanes, 0).unwrap();
+    lanes.push(key(2), message_id(9), 100, 9);
+    let (verdict, _) = lanes
+        .failed(first.key, first.number, 1.0, Duration::ZERO)
+        .unwrap();
+    assert!(matches!(verdict, Verdict::Aside(_)), "{verdict:?}");
+    assert_eq!(
+        lanes.take(key(1)),
+        [1, 2, 3],
+        "what failed before what is behind it"
+    );
+    assert!(!lanes.has(&key(1)) && lanes.has(&key(2)));
+    assert_eq!(next(&mut lanes, 100).unwrap().item, 9);
+    assert!(next(&mut lanes, 100).is_none());
+}
+
+#[test]
+fn what_is_under_way_is_not_taken_out() {
+    let mut lanes = lanes(10, 2);
+    for n in 1..=4 {
+        push(&mut lanes, 1, n);
+    }
+    let out: Vec<_> = std::iter::from_fn(|| next(&mut lanes, 0)).collect();
+    assert_eq!(out.len(), 2);
+    lanes.failed(out[1].key, out[1].number, 1.0, Duration::ZERO);
+    assert_eq!(lanes.take(key(1)), [2, 3, 4]);
+    assert!(lanes.has(&key(1)));
+    assert_eq!(lanes.done(out[0].key, out[0].number, Duration::ZERO), Some(1));
+    assert!(lanes.is_empty());
+}
+
+#[test]
+fn one_who_takes_all_the_room_is_named() {
+    let mut lanes = lanes(10, 1);
+    let large = 300 * 1024;
+    for n in 1..=2 {
+        lanes.push(key(1), message_id(n), large, n);
+    }
+    for n in 3..=6 {
+        lanes.push(key(2), message_id(n), large, n);
+    }
+    lanes.push(key(3), message_id(7), large, 7);
+    let held = 7 * large;
+    assert_eq!(lanes.crowding(held, 2 * held), None, "there is room");
+    assert_eq!(lanes.crowding(held, held), Some(key(2)), "the largest");
+    assert_eq!(lanes.take(key(2)), [3, 4, 5, 6]);
+    assert_eq!(lanes.crowding(3 * large, 3 * large), Some(key(1)));
+    let first = next(&mut lanes, 0).unwrap();
+    lanes.done(first.key, first.number, Duration::ZERO);
+    assert_eq!(lanes.crowding(2 * large, 2 * large), None, "nobody holds much");
 }
 
 #[derive(Debug, Clone)]

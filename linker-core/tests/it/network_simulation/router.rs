@@ -86,8 +86,8 @@ impl World {
                 Origin::Node | Origin::Session(_) | Origin::Guest(..) => {}
             },
             CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } | CustodyEffect::Traced(_) => {}
-            CustodyEffect::Behind { .. } | CustodyEffect::Tell { .. } => {
-                panic!("nobody is behind, and there is no other node")
+            CustodyEffect::Behind { .. } | CustodyEffect::Redirect { .. } | CustodyEffect::Tell { .. } => {
+                panic!("nobody is behind, there is no application and no other node")
             }
         }
     }

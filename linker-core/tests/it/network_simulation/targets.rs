@@ -144,9 +144,9 @@ impl LocalSessions for Targets<'_> {
 
     fn hint(&self, _session: &SessionId, _diverted: bool) {}
 
-    fn home(&self, user: &UserId) -> Option<DomainName> {
+    fn home(&self, envelope: &Envelope, _: Option<&DomainName>) -> Option<DomainName> {
         let directory = self.net.directory.borrow();
-        directory.home_away_of(user).cloned()
+        directory.home_away_of(&envelope.to).cloned()
     }
 
     fn predecessor(&self, envelope: &Envelope) -> Option<MessageId> {

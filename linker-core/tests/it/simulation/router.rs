@@ -99,6 +99,7 @@ impl Sim {
                 }
             }
             CustodyEffect::Outcome { .. } | CustodyEffect::Happened { .. } | CustodyEffect::Traced(_) => {}
+            CustodyEffect::Redirect { .. } => panic!("there is no application"),
             CustodyEffect::Settled {
                 origin,
                 accepted,

@@ -91,10 +91,14 @@ impl Hook {
         self.serve(listener);
     }
 
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/linker?key=1", self.address)
+    }
+
     /// Settings of a node whose application it is.
     pub(super) fn config(&self) -> NodeConfig {
         NodeConfig::new()
-            .set("upstream.url", format!("http://{}/linker?key=1", self.address))
+            .set("upstream.url", self.url())
             .set("upstream.secret", SECRET)
     }
 

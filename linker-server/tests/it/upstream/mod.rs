@@ -6,6 +6,7 @@ mod events;
 mod exchange;
 mod frames;
 mod hook;
+mod troubled;
 mod webhook;
 
 use serde_json::{Value, json};
