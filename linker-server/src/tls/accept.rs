@@ -29,6 +29,7 @@ pub(crate) struct Accept {
 
 impl Accept {
     pub(crate) fn new(tls: Tls, counted_by: Option<LinkerHandle>) -> Self {
+        show_counters();
         Self {
             tls,
             handshakes: Handshakes::default(),
@@ -88,4 +89,15 @@ impl Accept {
 
 fn count(outcome: &'static str) {
     metrics::counter!("linker_tls_handshakes_total", "outcome" => outcome).increment(1);
+}
+
+/// What has not happened yet is shown too.
+fn show_counters() {
+    metrics::describe_counter!(
+        "linker_tls_handshakes_total",
+        "TLS handshakes, by what became of them"
+    );
+    for outcome in ["done", "failed", "late", "cut", "refused"] {
+        metrics::counter!("linker_tls_handshakes_total", "outcome" => outcome).increment(0);
+    }
 }

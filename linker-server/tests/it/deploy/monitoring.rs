@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{root, text_of};
 use crate::harness::Exposition;
-use crate::telemetry::busy_network;
+use crate::telemetry::whole_exposition;
 
 const DASHBOARD: &str = "deploy/grafana/linker.json";
 const ALERTS: &str = "deploy/prometheus/alerts.yml";
@@ -257,8 +257,7 @@ fn check(expression: &str, texts: &[&str], exposition: &Exposition, used: &mut B
 
 #[tokio::test]
 async fn alerts_and_dashboard_ask_for_nothing_that_nodes_do_not_expose() {
-    let (_network, nodes) = busy_network().await;
-    let exposition = Exposition::of(&nodes).await;
+    let (_network, exposition) = whole_exposition().await;
     let mut used = BTreeSet::new();
     for alert in alerts() {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

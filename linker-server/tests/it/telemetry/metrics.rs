@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, Exposition, Frame, Network, Node, WAIT, auth, eventually, fast, message, referenced, user_of,
+    Client, Exposition, Frame, Network, Node, NodeConfig, Pair, WAIT, auth, eventually, fast, message,
+    referenced, user_of,
 };
 
 /// Two nodes in one domain and one in another, after traffic of every kind.
-pub(crate) async fn busy_network() -> (Network, Vec<Node>) {
+async fn busy_network() -> (Network, Vec<Node>) {
     let network = Network::line(2).await;
     let (a, b, far) = tokio::join!(
         network.start(0, "a"),
@@ -43,6 +44,18 @@ pub(crate) async fn busy_network() -> (Network, Vec<Node>) {
     wrong["data"]["appId"] = Value::from("nope");
     Client::refused(&nodes[0], wrong).await;
     (network, nodes)
+}
+
+/// What those expose, and a node with what they have not: TLS, and an application.
+pub(crate) async fn whole_exposition() -> (Network, Exposition) {
+    let (network, mut nodes) = busy_network().await;
+    let more = NodeConfig::new()
+        .with_tls(&Pair::new())
+        .set("upstream.url", "http://127.0.0.1:9/")
+        .set("upstream.secret", "a secret that both sides have");
+    nodes.push(more.start().await);
+    let exposition = Exposition::of(&nodes).await;
+    (network, exposition)
 }
 
 /// A label, and the values that it has at least.
@@ -113,6 +126,23 @@ const DOCUMENTED: &[(&str, &str, &[Label])] = &[
     ("linker_bus_undecodable_total", "counter", &[]),
     ("linker_bus_restarts_total", "counter", &[]),
     ("linker_ingress_overrun_total", "counter", &[]),
+    (
+        "linker_tls_handshakes_total",
+        "counter",
+        &[("outcome", &["done", "failed", "late", "cut", "refused"])],
+    ),
+    (
+        "linker_upstream_total",
+        "counter",
+        &[
+            ("kind", &["message", "event"]),
+            ("outcome", &["delivered", "refused", "dropped"]),
+        ],
+    ),
+    ("linker_upstream_failures_total", "counter", &[]),
+    ("linker_upstream_backlog", "gauge", &[]),
+    ("linker_upstream_aside", "gauge", &[]),
+    ("linker_upstream_up", "gauge", &[]),
     ("linker_trace_spans_total", "counter", &[]),
     ("linker_trace_spans_dropped_total", "counter", &[]),
     ("process_cpu_seconds_total", "counter", &[]),
@@ -127,8 +157,7 @@ const DOCUMENTED: &[(&str, &str, &[Label])] = &[
 
 #[tokio::test]
 async fn nodes_expose_exactly_what_is_documented() {
-    let (network, nodes) = busy_network().await;
-    let exposition = Exposition::of(&nodes).await;
+    let (network, exposition) = whole_exposition().await;
     for (name, kind, labels) in DOCUMENTED {
         let exposed = exposition
             .metrics

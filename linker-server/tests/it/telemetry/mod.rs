@@ -5,4 +5,4 @@ mod metrics;
 mod one_node;
 mod path;
 
-pub(crate) use metrics::busy_network;
+pub(crate) use metrics::whole_exposition;
