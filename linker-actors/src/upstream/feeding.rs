@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_millis(250);
 /// How soon it is looked again whether somebody can be fed who might be.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What waits for everybody's way goes first: some of it may be redirected yet. But it is waited for no longer than this.
-const HELD_MAX: Duration = Duration::from_secs(30);
+const HELD_MAX: Duration = Duration::from_secs(10);
 
 /// How many are fed at a time where the sink takes `at_once`.
 pub(super) fn fed_at_once(at_once: usize) -> usize {

@@ -153,7 +153,7 @@ impl<S: Clone> Custody<S> {
                 (_, Row::Queued(_) | Row::Guest { .. } | Row::Asked(_)) => return,
                 // Whoever hands over what is stored waits for it.
                 (_, Row::Stored(_)) => {
-                    self.leave_stored_forward(ticket, cx);
+                    self.leave_stored_forward(ticket, false, cx);
                     return;
                 }
                 (Forwarding::Shut, Row::None) => {
@@ -167,7 +167,7 @@ impl<S: Clone> Custody<S> {
         }
         match self.pending.get_mut(ticket).map(|pending| pending.row) {
             Some(Row::None) => self.store(ticket, WaitReason::Forward, cx),
-            Some(Row::Stored(_)) => self.leave_stored_forward(ticket, cx),
+            Some(Row::Stored(_)) => self.leave_stored_forward(ticket, false, cx),
             Some(Row::Queued(_) | Row::Guest { .. } | Row::Asked(_)) | None => {}
         }
     }
@@ -224,10 +224,11 @@ impl<S: Clone> Custody<S> {
         }
     }
 
-    /// Its row is in the store, where it waits for the way to its domain; nobody here has it any more.
+    /// Its row is in the store, where it waits for the way to its domain; nobody here has it any more. `fresh`: it was just written, or redirected.
     pub(super) fn leave_stored_forward<L: LocalSessions<Session = S>>(
         &mut self,
         ticket: Ticket,
+        fresh: bool,
         cx: &mut CustodyContext<'_, L>,
     ) {
         let Some(pending) = self.pending.get_mut(ticket) else {
@@ -237,7 +238,10 @@ impl<S: Clone> Custody<S> {
             self.mark_held(ticket);
             return;
         }
-        let lives = cx.sessions.home(&pending.envelope, pending.home.as_ref());
+        // What has just been written to wait for everybody's way to the application was never handed over.
+        let of_all = |home: &DomainName| home.aside_sender().is_none();
+        let before = pending.home.as_ref().filter(|home| !fresh || !of_all(home));
+        let lives = cx.sessions.home(&pending.envelope, before);
         let as_it_says = pending.row == Row::Stored(WaitReason::Forward) && lives == pending.home;
         if !as_it_says
             && pending.envelope.kind.is_upstream()

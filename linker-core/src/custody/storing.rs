@@ -144,7 +144,7 @@ impl<S: Clone> Custody<S> {
             InsertOutcome::InboxFull => self.inbox_full(ticket, cx),
         }
         if let Some(home) = diverted_forward {
-            self.leave_stored_forward(ticket, cx);
+            self.leave_stored_forward(ticket, reason == WaitReason::Forward, cx);
             cx.sessions.forward_is_stored(&home);
             return;
         }

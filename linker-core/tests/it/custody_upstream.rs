@@ -54,8 +54,8 @@ impl LocalSessions for Way {
 
     fn hint(&self, (): &(), _: bool) {}
 
-    fn home(&self, envelope: &Envelope, _: Option<&DomainName>) -> Option<DomainName> {
-        let home = match self.aside.get() {
+    fn home(&self, envelope: &Envelope, before: Option<&DomainName>) -> Option<DomainName> {
+        let home = match self.aside.get() && (before.is_some() || self.open.get()) {
             true => DomainName::upstream_aside(&envelope.from),
             false => DomainName::upstream(),
         };
@@ -74,7 +74,7 @@ impl LocalSessions for Way {
         first: bool,
     ) -> Forwarding {
         assert!(home.is_upstream());
-        if self.aside.get() {
+        if home.aside_sender().is_some() {
             return Forwarding::Shut;
         }
         if self.parking.get() {
@@ -421,11 +421,37 @@ fn rows_of_a_sender_who_is_set_aside_are_redirected_and_pages_wait_for_that() {
 }
 
 #[test]
+fn what_is_written_behind_what_waits_for_everybody_stays_there_until_its_turn_comes() {
+    let mut world = World::new(false, Reports::default());
+    world.way.aside.set(true);
+    world.submit(1, upstream(1, None));
+    let stored = world.store_all();
+    assert_eq!(stored[0].home, Some(DomainName::upstream()));
+    assert_eq!(redirects(&world), [], "others of its sender may be before it");
+    assert!(world.custody.is_empty());
+    // The pump has come to it.
+    let row = StoredRow {
+        seq: 1,
+        envelope: Arc::clone(&stored[0].envelope),
+        reason: WaitReason::Forward,
+    };
+    let home = DomainName::upstream();
+    world.step(|custody, cx| custody.adopt_forward(vec![row], &home, cx));
+    assert_eq!(redirects(&world).len(), 1);
+    redirect_all(&mut world);
+    assert_eq!(redirects(&world), [], "it stays where it is now");
+    assert!(world.custody.is_empty());
+    assert_eq!(world.way.diverted.get(), 0);
+}
+
+#[test]
 fn what_was_parked_when_its_sender_is_set_aside_goes_before_what_comes_later() {
     let mut world = World::new(false, Reports::default());
     world.way.parking.set(true);
     world.submit(1, upstream(1, None));
     assert!(world.inserts().is_empty(), "it waits for the way to open");
+    world.way.parking.set(false);
+    world.way.open.set(true);
     world.way.aside.set(true);
     world.submit(2, upstream(2, None));
     let lane = Some(DomainName::upstream_aside(&user(1)));

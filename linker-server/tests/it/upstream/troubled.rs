@@ -11,8 +11,10 @@ use super::hook::Hook;
 use super::{referenced, upstream};
 use crate::harness::{Client, Node, WAIT, eventually};
 
-/// Together more than is kept in memory for the application, twice over.
-const MESSAGES: u64 = 300;
+/// Of [`PADDING`] each, together twice what is kept in memory for the application.
+const MUCH: u64 = 300;
+/// More than may stand in others' way.
+const ENOUGH: u64 = 100;
 const PADDING: usize = 60_000;
 
 /// Does not take what `ANZ-1` sends while it is told so.
@@ -27,17 +29,14 @@ pub(super) async fn stumbling() -> (Hook, Arc<AtomicBool>) {
     (hook, stumbles)
 }
 
-/// `ANZ-1` sends much, and all of it is accepted.
-async fn send_much(client: &mut Client, from: u64) {
+/// `ANZ-1` sends so many large ones, and all of it is accepted.
+async fn send_large(client: &mut Client, count: u64) {
     let padding = "x".repeat(PADDING);
-    for n in from..from + MESSAGES {
+    for n in 0..count {
         client.send(referenced("n", json!({"n": n, "x": padding}), &format!("t{n}")));
     }
     client
-        .expect_for_all(
-            "MESSAGE_ACCEPTED",
-            (from..from + MESSAGES).map(|n| format!("t{n}")),
-        )
+        .expect_for_all("MESSAGE_ACCEPTED", (0..count).map(|n| format!("t{n}")))
         .await;
 }
 
@@ -94,20 +93,20 @@ async fn others_go_on_while_one_sends_megabytes_that_are_not_taken_and_nothing_o
     let (hook, stumbles) = stumbling().await;
     let node = hook.config().start().await;
     let mut troubled = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    send_much(&mut troubled, 0).await;
+    send_large(&mut troubled, MUCH).await;
     others_go_on(&node, "a").await;
     await_aside(&node, 1.0).await;
     let up = node.metrics().await.value("linker_upstream_up", &[]);
     assert_eq!(up, 1.0, "the application is there");
     stumbles.store(false, Ordering::SeqCst);
-    let numbers = numbers_taken(&hook, MESSAGES).await;
-    assert_in_order(&numbers, MESSAGES);
+    let numbers = numbers_taken(&hook, MUCH).await;
+    assert_in_order(&numbers, MUCH);
     troubled
-        .expect_for_all("MESSAGE_CONFIRMATION", (0..MESSAGES).map(|n| format!("t{n}")))
+        .expect_for_all("MESSAGE_CONFIRMATION", (0..MUCH).map(|n| format!("t{n}")))
         .await;
     await_aside(&node, 0.0).await;
     // From now on it is as everybody.
-    troubled.send(referenced("n", json!({"n": MESSAGES}), "last"));
+    troubled.send(referenced("n", json!({"n": MUCH}), "last"));
     troubled.expect_for("MESSAGE_CONFIRMATION", "last").await;
 }
 
@@ -116,25 +115,22 @@ async fn what_was_set_aside_survives_kill_9_and_stays_in_nobodys_way() {
     let (hook, stumbles) = stumbling().await;
     let mut node = hook.config().start().await;
     let mut troubled = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    send_much(&mut troubled, 0).await;
+    send_large(&mut troubled, ENOUGH).await;
     await_aside(&node, 1.0).await;
     node.kill9();
     node.start_again().await;
     await_aside(&node, 1.0).await;
     others_go_on(&node, "b").await;
     let mut troubled = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    for n in MESSAGES..MESSAGES + 20 {
+    for n in ENOUGH..ENOUGH + 20 {
         troubled.send(referenced("n", json!({"n": n}), &format!("t{n}")));
     }
     troubled
-        .expect_for_all(
-            "MESSAGE_ACCEPTED",
-            (MESSAGES..MESSAGES + 20).map(|n| format!("t{n}")),
-        )
+        .expect_for_all("MESSAGE_ACCEPTED", (ENOUGH..ENOUGH + 20).map(|n| format!("t{n}")))
         .await;
     stumbles.store(false, Ordering::SeqCst);
-    let numbers = numbers_taken(&hook, MESSAGES + 20).await;
-    assert_in_order(&numbers, MESSAGES + 20);
+    let numbers = numbers_taken(&hook, ENOUGH + 20).await;
+    assert_in_order(&numbers, ENOUGH + 20);
     await_aside(&node, 0.0).await;
 }
 
@@ -177,9 +173,9 @@ async fn one_whose_messages_take_long_leaves_room_for_others() {
     .await;
     let node = hook.config().start().await;
     let mut slow = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
-    send_much(&mut slow, 0).await;
+    send_large(&mut slow, ENOUGH).await;
     others_go_on(&node, "a").await;
-    assert_in_order(&numbers_taken(&hook, MESSAGES).await, MESSAGES);
+    assert_in_order(&numbers_taken(&hook, ENOUGH).await, ENOUGH);
 }
 
 #[tokio::test]
