@@ -15,6 +15,8 @@ use crate::node::Node;
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// Counting takes no more than this part of the time: a store with a million rows has other things to do.
 const COUNT_SHARE: u32 = 20;
+/// But nobody who looks waits longer than this for a new count: one that took seconds may have met a busy machine, and the next one not.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// Counts for as long as the node runs. A task of its own: a store that takes its time must not keep ways from changing.
 pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
@@ -31,7 +33,7 @@ pub(super) async fn run(node: Arc<Node>, store: Arc<dyn Store>) {
             *node.links.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
         }
         show(&node, &mut shown);
-        let pause = COUNT_EVERY.max(began.elapsed() * COUNT_SHARE);
+        let pause = (began.elapsed() * COUNT_SHARE).clamp(COUNT_EVERY, PAUSE_MAX);
         // A link that goes up or down is shown sooner than rows are counted.
         let until = Instant::now() + pause;
         while Instant::now() < until {
