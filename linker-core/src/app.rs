@@ -104,6 +104,27 @@ pub enum JwtKey {
     JwksFile(PathBuf),
 }
 
+/// What a token has to say besides whose it is and until when, so that one that the same key signs for another service is not believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpectedClaims {
+    /// Its `aud` is one of these, or has one of these in it; empty: anything, and none at all.
+    pub audience: Vec<String>,
+    /// Its `iss`; `None`: anything, and none at all.
+    pub issuer: Option<String>,
+}
+
+impl ExpectedClaims {
+    /// Audiences of one app.
+    pub const AUDIENCES_MAX: usize = 16;
+    /// What [`ExpectedClaims::is_claim`] allows, in words.
+    pub const CLAIM_ALLOWED: &str = "1 to 256 bytes without control characters, as the tokens have it";
+
+    /// Whether this can be an audience or an issuer.
+    pub fn is_claim(text: &str) -> bool {
+        (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
+    }
+}
+
 /// How long an app that is asked by HTTP has to answer where nothing else is said (`authTimeout`).
 pub const AUTH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
 
@@ -125,6 +146,8 @@ pub enum AuthMethod {
         algorithm: JwtAlgorithm,
         /// What checks it.
         key: JwtKey,
+        /// What else it has to say.
+        expected: ExpectedClaims,
     },
 }
 

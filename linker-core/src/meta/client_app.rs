@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::document::{ClientAppDocument, JwtDocument};
+use super::document::{ClientAppDocument, JwtDocument, OneOrMore};
 use super::finding::{Findings, MetaCaution, MetaFault, MetaProblem};
 use super::validate::Checked;
-use crate::app::{AUTH_TIMEOUT_DEFAULT, AppFault, AuthMethod, ClientApp, ClientApps, JwtAlgorithm, JwtKey};
+use crate::app::{
+    AUTH_TIMEOUT_DEFAULT, AppFault, AuthMethod, ClientApp, ClientApps, ExpectedClaims, JwtAlgorithm, JwtKey,
+};
 use crate::duration::parse_duration;
 use crate::pem::{self, PublicKeyFault};
 use crate::url::PlainUrl;
@@ -174,6 +176,7 @@ fn check_jwt(document: &JwtDocument, key: &str, findings: &mut Findings) -> Opti
             findings.problem(format!("{key}.{name}"), MetaFault::Missing { allowed });
         }
     }
+    let expected = check_expected(document, key, findings);
     let public_key = document.public_key.clone().map(JwtKey::PublicKey);
     let key_file = document
         .key_file
@@ -186,7 +189,30 @@ fn check_jwt(document: &JwtDocument, key: &str, findings: &mut Findings) -> Opti
     Some(AuthMethod::Jwt {
         algorithm: algorithm?,
         key: public_key.or(key_file).or(jwks_file)?,
+        expected,
     })
+}
+
+fn check_expected(document: &JwtDocument, key: &str, findings: &mut Findings) -> ExpectedClaims {
+    let audience = document.audience.as_ref().map(OneOrMore::as_slice);
+    if let Some(audience) = audience
+        && !(1..=ExpectedClaims::AUDIENCES_MAX).contains(&audience.len())
+    {
+        findings.problem(
+            format!("{key}.audience"),
+            MetaFault::JwtAudienceCount(audience.len()),
+        );
+    }
+    let audience = audience.unwrap_or_default();
+    for (name, texts) in [("audience", audience), ("issuer", document.issuer.as_slice())] {
+        if !texts.iter().all(|text| ExpectedClaims::is_claim(text)) {
+            findings.problem(format!("{key}.{name}"), MetaFault::JwtClaim);
+        }
+    }
+    ExpectedClaims {
+        audience: audience.to_vec(),
+        issuer: document.issuer.clone(),
+    }
 }
 
 fn public_key_fault(text: &str, symmetric: bool) -> Option<MetaFault> {

@@ -102,6 +102,32 @@ pub struct JwtDocument {
     /// A file on the nodes with a set of keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<String>,
+    /// Whom a token has to be for (`aud`).
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub audience: Option<OneOrMore>,
+    /// Whose a token has to be (`iss`).
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub issuer: Option<String>,
+}
+
+/// A text, or a list of texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub enum OneOrMore {
+    /// Written without a list.
+    One(String),
+    /// Written as a list.
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// The texts, however they are written.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        }
+    }
 }
 
 /// One of `userDistributions`.
@@ -124,8 +150,15 @@ impl std::fmt::Debug for JwtDocument {
             .field("algorithm", &self.algorithm)
             .field("key_file", &self.key_file)
             .field("jwks_file", &self.jwks_file)
+            .field("audience", &self.audience)
+            .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
+}
+
+/// Something that is written behind its key: with nothing there, who meant a check would have none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A list; a key with nothing behind it is an empty one, as people leave it when they have commented out all entries.

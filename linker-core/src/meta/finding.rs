@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::app::{AppFault, JwtAlgorithmError};
+use crate::app::{AppFault, ExpectedClaims, JwtAlgorithmError};
 use crate::distribution::RangeFault;
 use crate::duration::DurationError;
 use crate::id::{DomainName, IdError, USER_NUMBER_MAX};
@@ -109,6 +109,12 @@ pub enum MetaFault {
     /// Not a public key.
     #[error("is not a public key; allowed: PEM, from `-----BEGIN PUBLIC KEY-----` on")]
     JwtPublicKey,
+    /// None, or too many.
+    #[error("has {0} audiences; allowed: a text, or a list of 1 to {max}", max = ExpectedClaims::AUDIENCES_MAX)]
+    JwtAudienceCount(usize),
+    /// Nothing that a token could say.
+    #[error("is no text that a token says; allowed: {allowed}", allowed = ExpectedClaims::CLAIM_ALLOWED)]
+    JwtClaim,
 }
 
 impl MetaFault {

@@ -11,7 +11,7 @@ pub use client_app::validate_client_apps;
 pub use directory::MetaUnfit;
 pub use document::{
     ClientAppDocument, DistributionDocument, DomainDocument, JwtDocument, LinkDocument, MetaDocument,
-    MetaServerDocument,
+    MetaServerDocument, OneOrMore,
 };
 pub use finding::{Located, MetaCaution, MetaFault, MetaProblem, MetaWarning};
 pub use validate::{Checked, MetaNetwork};

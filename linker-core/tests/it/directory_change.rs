@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use linker_core::app::{AuthMethod, ClientApp, ClientApps, JwtAlgorithm, JwtKey};
+use linker_core::app::{AuthMethod, ClientApp, ClientApps, ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::code::{CloseCode, ErrorCode};
 use linker_core::directory::DirectoryError;
 use linker_core::id::UserId;
@@ -46,9 +46,17 @@ fn callback(url: &str) -> AuthMethod {
 }
 
 fn jwt(key: &str) -> AuthMethod {
+    jwt_for(key, &[])
+}
+
+fn jwt_for(key: &str, audience: &[&str]) -> AuthMethod {
     AuthMethod::Jwt {
         algorithm: JwtAlgorithm::Es256,
         key: JwtKey::KeyFile(key.into()),
+        expected: ExpectedClaims {
+            audience: audience.iter().map(ToString::to_string).collect(),
+            issuer: None,
+        },
     }
 }
 
@@ -73,6 +81,7 @@ fn a_session_goes_on_where_its_login_showed_what_a_login_shows_now() {
         (callback("http://a"), jwt("k")),
         (jwt("k"), callback("http://a")),
         (jwt("k"), jwt("other")),
+        (jwt("k"), jwt_for("k", &["chat"])),
     ];
     for (then, now) in ends {
         assert!(

@@ -1,6 +1,6 @@
 //! The meta document by example: what the seed's means, and what may be written.
 
-use linker_core::app::{AuthMethod, JwtAlgorithm, JwtKey};
+use linker_core::app::{AuthMethod, ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::directory::{Directory, Home};
 use linker_core::id::UserId;
 use linker_core::meta::{ClientAppDocument, MetaCaution, MetaDocument, validate_client_apps};
@@ -193,6 +193,54 @@ fn client_urls_without_a_path_get_one() {
 }
 
 #[test]
+fn a_token_is_for_whom_and_from_whom_the_app_says() {
+    let expected = |claims: Value| {
+        let mut app = json!({"appName": "ANZ", "appId": "1", "jwt": {"algorithm": "RS256", "keyFile": "k"}});
+        app["jwt"]
+            .as_object_mut()
+            .unwrap()
+            .extend(claims.as_object().unwrap().clone());
+        let read: ClientAppDocument = serde_json::from_value(app.clone()).unwrap();
+        // As the meta server hands it on.
+        assert_eq!(serde_json::to_value(read).unwrap()["jwt"], app["jwt"]);
+        match auth_of(app) {
+            AuthMethod::Jwt { expected, .. } => (expected.audience, expected.issuer),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(expected(json!({})), (vec![], None));
+    assert_eq!(
+        expected(json!({"audience": "chat"})),
+        (vec!["chat".to_owned()], None)
+    );
+    let both = expected(json!({"audience": ["chat", "mail"], "issuer": "https://id"}));
+    assert_eq!(
+        both,
+        (
+            vec!["chat".to_owned(), "mail".to_owned()],
+            Some("https://id".to_owned())
+        )
+    );
+    // A key with nothing behind it is not the same as no key: whoever wrote it meant a check.
+    for nothing in [
+        json!({"audience": null}),
+        json!({"issuer": null}),
+        json!({"audience": [1]}),
+    ] {
+        let jwt = json!({"algorithm": "RS256", "keyFile": "k"});
+        let mut app = json!({"appName": "ANZ", "appId": "1", "jwt": jwt});
+        app["jwt"]
+            .as_object_mut()
+            .unwrap()
+            .extend(nothing.as_object().unwrap().clone());
+        assert!(
+            serde_json::from_value::<ClientAppDocument>(app).is_err(),
+            "{nothing}"
+        );
+    }
+}
+
+#[test]
 fn authentication_is_what_the_app_says() {
     let app = |rest: Value| {
         let mut app = json!({"appName": "ANZ", "appId": "1"});
@@ -206,7 +254,11 @@ fn authentication_is_what_the_app_says() {
         url: url.to_owned(),
         timeout,
     };
-    let jwt = |algorithm, key| AuthMethod::Jwt { algorithm, key };
+    let jwt = |algorithm, key| AuthMethod::Jwt {
+        algorithm,
+        key,
+        expected: ExpectedClaims::default(),
+    };
     let (seconds, millis) = (Duration::from_secs(3), Duration::from_millis(250));
     assert_eq!(auth_of(app(json!({}))), AuthMethod::None);
     assert_eq!(auth_of(app(json!({"authUrl": url}))), AuthMethod::None);

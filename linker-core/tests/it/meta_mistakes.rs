@@ -269,6 +269,14 @@ fn mistakes_of_client_apps_are_told_with_their_key() {
 #[test]
 fn authentication_that_cannot_work_is_refused() {
     let one_key = "allowed: exactly one of `publicKey`, `keyFile`, `jwksFile`";
+    let no_claim = "is no text that a token says; allowed: 1 to 256 bytes without control characters, as the tokens have it";
+    let jwt = |claims: Value| {
+        let mut jwt = json!({"algorithm": "RS256", "keyFile": "k"});
+        jwt.as_object_mut()
+            .unwrap()
+            .extend(claims.as_object().unwrap().clone());
+        json!({"jwt": jwt})
+    };
     for (rest, expected) in [
         (json!({"authEnabled": true}), vec![
             "clientApps[0].authEnabled: authEnabled is true, but nothing says how; allowed: an `authUrl` or a `jwt`".to_owned(),
@@ -292,6 +300,16 @@ fn authentication_that_cannot_work_is_refused() {
         ]),
         (json!({"jwt": {"algorithm": "RS256", "publicKey": "MIIB"}}), vec![
             "clientApps[0].jwt.publicKey: is not a public key; allowed: PEM, from `-----BEGIN PUBLIC KEY-----` on".to_owned(),
+        ]),
+        (jwt(json!({"audience": []})), vec![
+            "clientApps[0].jwt.audience: has 0 audiences; allowed: a text, or a list of 1 to 16".to_owned(),
+        ]),
+        (jwt(json!({"audience": vec!["a"; 17]})), vec![
+            "clientApps[0].jwt.audience: has 17 audiences; allowed: a text, or a list of 1 to 16".to_owned(),
+        ]),
+        (jwt(json!({"audience": ["chat", ""], "issuer": "a\nb"})), vec![
+            format!("clientApps[0].jwt.audience: {no_claim}"),
+            format!("clientApps[0].jwt.issuer: {no_claim}"),
         ]),
     ] {
         let mut app = json!({"appName": "ANZ", "appId": "1"});

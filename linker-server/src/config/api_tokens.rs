@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::check;
-use super::mistake::Wrong;
-use super::reader::{Found, Reading, Section, parsed};
+use super::mistake::{Wrong, shown};
+use super::reader::{Reading, Section, parsed};
 use super::secret::Secret;
-use super::values::scalar_of;
 use super::yaml::{Node, Value};
 
 const SCOPES: [(&str, Scope); 3] = [
@@ -72,30 +71,20 @@ fn read_token(reading: &Reading<'_>, path: String, item: Node) -> Option<ApiToke
 }
 
 fn read_scopes(section: &mut Section<'_>) -> BTreeSet<Scope> {
-    let items = section.list("scopes");
-    if !section.has("scopes") || items.as_ref().is_some_and(Vec::is_empty) {
+    let known = |text: &str| {
+        let scope = SCOPES.iter().find(|(name, _)| *name == text);
+        scope
+            .map(|(_, scope)| *scope)
+            .ok_or_else(|| Wrong::new(format!("{} is no scope", shown(text)), SCOPES_ALLOWED))
+    };
+    let mistakes_before = section.reading.mistake_count();
+    let scopes = section.parsed_list("scopes", SCOPES_ALLOWED, known);
+    let is_faulty = section.reading.mistake_count() > mistakes_before;
+    if !section.has("scopes") || !is_faulty && scopes.as_ref().is_some_and(Vec::is_empty) {
         section.wrong(
             "scopes",
             Wrong::new("missing", format!("some of {SCOPES_ALLOWED}")),
         );
     }
-    let mut scopes = BTreeSet::new();
-    for (path, item) in items.unwrap_or_default() {
-        let place = item.place.clone();
-        let found = Found {
-            node: item,
-            place: place.clone(),
-        };
-        let scope = scalar_of(found, SCOPES_ALLOWED).and_then(|scalar| {
-            let known = SCOPES.iter().find(|(name, _)| *name == scalar.text);
-            known
-                .map(|(_, scope)| *scope)
-                .ok_or_else(|| Wrong::new(format!("{} is no scope", scalar.shown()), SCOPES_ALLOWED))
-        });
-        match scope {
-            Ok(scope) => drop(scopes.insert(scope)),
-            Err(wrong) => section.reading.mistake(place, path, wrong),
-        }
-    }
-    scopes
+    scopes.unwrap_or_default().into_iter().collect()
 }

@@ -1,9 +1,9 @@
 //! `clientApps[].jwt`: how the tokens of an app's users are checked without asking anybody.
 
-use linker_core::app::{AuthMethod, JwtAlgorithm, JwtKey};
+use linker_core::app::{AuthMethod, ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::pem::{self, PublicKeyFault};
 
-use super::mistake::Wrong;
+use super::mistake::{Wrong, shown};
 use super::reader::Section;
 
 const KEY_ALLOWED: &str = "one of publicKey, keyFile and jwksFile";
@@ -34,10 +34,37 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<AuthMethod> {
         }
     }
     let key = read_key(section, algorithm);
+    let expected = read_expected(section);
     Some(AuthMethod::Jwt {
         algorithm: algorithm?,
         key: key?,
+        expected,
     })
+}
+
+fn read_expected(section: &mut Section<'_>) -> ExpectedClaims {
+    let audience = section.one_or_more("audience", "a text or a list of texts", claim);
+    if let Some(audience) = &audience
+        && audience.len() > ExpectedClaims::AUDIENCES_MAX
+    {
+        let allowed = format!("{} at most", ExpectedClaims::AUDIENCES_MAX);
+        section.wrong(
+            "audience",
+            Wrong::new(format!("{} audiences", audience.len()), allowed),
+        );
+    }
+    ExpectedClaims {
+        audience: audience.unwrap_or_default(),
+        issuer: section.parsed("issuer", "a text", claim),
+    }
+}
+
+fn claim(text: &str) -> Result<String, Wrong> {
+    let what = || format!("{} is no text that a token says", shown(text));
+    match ExpectedClaims::is_claim(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Wrong::new(what(), ExpectedClaims::CLAIM_ALLOWED)),
+    }
 }
 
 /// The key; what kind it must be can only be told where the algorithm is known. Files are looked into so that a mistake in them is found now, and carried

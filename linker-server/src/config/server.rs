@@ -7,10 +7,9 @@ use std::time::Duration;
 use super::api_tokens::{self, ApiToken};
 use super::check;
 use super::mistake::Wrong;
-use super::reader::{Found, Section};
+use super::reader::Section;
 use super::secret::Secret;
 use super::tls::{self, TlsConfig};
-use super::values::scalar_of;
 
 const WORKERS_MAX: u32 = 256;
 const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
@@ -136,22 +135,10 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 fn read_origins(section: &mut Section<'_>) -> Vec<String> {
-    let mut origins = Vec::new();
-    for (path, item) in section.list("allowedOrigins").unwrap_or_default() {
-        let place = item.place.clone();
-        let text = scalar_of(
-            Found {
-                node: item,
-                place: place.clone(),
-            },
-            "an origin such as https://example.org",
-        );
-        match text.and_then(|scalar| check::origin(&scalar.text)) {
-            Ok(origin) => origins.push(origin),
-            Err(wrong) => section.reading.mistake(place, path, wrong),
-        }
-    }
-    origins
+    let expected = "an origin such as https://example.org";
+    section
+        .parsed_list("allowedOrigins", expected, check::origin)
+        .unwrap_or_default()
 }
 
 fn read_data_dir(section: &mut Section<'_>) -> PathBuf {

@@ -155,6 +155,10 @@ impl Section<'_> {
     /// The items of a list, each with the path it is reported under; `None` when the key is absent or no list.
     pub(super) fn list(&mut self, name: &'static str) -> Option<Vec<(String, Node)>> {
         let found = self.find(name)?;
+        self.items_of(name, found)
+    }
+
+    fn items_of(&self, name: &'static str, found: Found) -> Option<Vec<(String, Node)>> {
         match parsed(found.node).value {
             Value::Sequence(items) => {
                 let path = self.path_to(name);
@@ -173,6 +177,64 @@ impl Section<'_> {
                         "a list: [a, b]",
                     ),
                 );
+                None
+            }
+        }
+    }
+
+    /// What `parse` understands of a list of single values. What is wrong with the others is told of each.
+    pub(super) fn parsed_list<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<T>> {
+        let found = self.find(name)?;
+        self.values_of(name, found, expected, parse)
+    }
+
+    fn values_of<T>(
+        &self,
+        name: &'static str,
+        found: Found,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<T>> {
+        let items = self.items_of(name, found)?;
+        let values = items.into_iter().filter_map(|(path, node)| {
+            let place = node.place.clone();
+            let found = Found {
+                node,
+                place: place.clone(),
+            };
+            match scalar_of(found, expected).and_then(|scalar| parse(&scalar.text)) {
+                Ok(value) => Some(value),
+                Err(wrong) => {
+                    self.reading.mistake(place, path, wrong);
+                    None
+                }
+            }
+        });
+        Some(values.collect())
+    }
+
+    /// One value, or a list of one at least.
+    pub(super) fn one_or_more<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<T>> {
+        let found = self.find(name)?;
+        let value = match parsed(found.node.clone()).value {
+            Value::Sequence(items) if items.is_empty() => Err(Wrong::new("the list is empty", expected)),
+            Value::Sequence(_) => return self.values_of(name, found, expected, parse),
+            _ => scalar_of(found, expected).and_then(|scalar| parse(&scalar.text)),
+        };
+        match value {
+            Ok(value) => Some(vec![value]),
+            Err(wrong) => {
+                self.wrong(name, wrong);
                 None
             }
         }

@@ -47,7 +47,11 @@ pub fn for_method(method: &AuthMethod) -> Result<Arc<dyn Authenticator>, AuthSet
     Ok(match method {
         AuthMethod::None => Arc::new(AllowAll),
         AuthMethod::Callback { url, timeout } => Arc::new(CallbackAuthenticator::new(url, *timeout)?),
-        AuthMethod::Jwt { algorithm, key } => Arc::new(JwtAuthenticator::new(*algorithm, key)?),
+        AuthMethod::Jwt {
+            algorithm,
+            key,
+            expected,
+        } => Arc::new(JwtAuthenticator::new(*algorithm, key)?.expecting(expected.clone())),
     })
 }
 

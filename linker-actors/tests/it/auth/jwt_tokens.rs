@@ -1,6 +1,6 @@
 use jsonwebtoken::{Algorithm, Header};
 use linker_actors::adapter::auth::JwtAuthenticator;
-use linker_core::app::{JwtAlgorithm, JwtKey};
+use linker_core::app::{ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::limit::TOKEN_LEEWAY_S;
 use linker_core::port::{Authenticator, Login};
 use serde_json::{Value, json};
@@ -71,6 +71,61 @@ async fn the_system_clock_serves_where_no_other_is_given() {
         .unwrap();
     let text = refusal(authenticator.authenticate(token_until(now_s - 600)).await);
     assert_eq!(text, "the token has expired");
+}
+
+#[tokio::test]
+async fn audience_and_issuer_are_what_is_expected_of_them() {
+    let checker = Checker::with_public_key(JwtAlgorithm::EdDsa, ED25519_PUBLIC).expecting(ExpectedClaims {
+        audience: vec!["chat".to_owned(), "https://chat.example".to_owned()],
+        issuer: Some("https://id.example".to_owned()),
+    });
+    let signer = Signer::new(Algorithm::EdDSA);
+    let token = |aud: &Value, iss: &Value| {
+        let mut claims = claims();
+        for (name, value) in [("aud", aud), ("iss", iss)] {
+            if *value != json!("absent") {
+                claims[name] = value.clone();
+            }
+        }
+        signer.sign(&claims)
+    };
+    let (aud, iss) = (json!("chat"), json!("https://id.example"));
+    for aud in [
+        json!("chat"),
+        json!("https://chat.example"),
+        json!(["mail", "chat"]),
+        json!([7, "chat"]),
+    ] {
+        assert!(checker.login(&token(&aud, &iss)).await.is_ok(), "{aud}");
+    }
+    for aud in [
+        json!("absent"),
+        json!("mail"),
+        json!("Chat"),
+        json!("chat "),
+        json!([]),
+        json!([["chat"]]),
+        json!({"chat": "chat"}),
+        json!(null),
+        json!(true),
+    ] {
+        let told = refusal(checker.login(&token(&aud, &iss)).await);
+        assert_eq!(told, "the token is for another service (aud)", "{aud}");
+    }
+    for iss in [
+        json!("absent"),
+        json!("https://id.example/"),
+        json!(["https://id.example"]),
+        json!(null),
+    ] {
+        let told = refusal(checker.login(&token(&aud, &iss)).await);
+        assert_eq!(told, "the token is another issuer's (iss)", "{iss}");
+    }
+    // Who is not asked for them may have anything there.
+    let (checker, _) = eddsa();
+    for claim in [json!("absent"), json!("mail"), json!({"a": [1]}), json!(null)] {
+        assert!(checker.login(&token(&claim, &claim)).await.is_ok(), "{claim}");
+    }
 }
 
 #[tokio::test]

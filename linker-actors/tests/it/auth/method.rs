@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use linker_actors::adapter::auth::{AuthSetupError, for_method};
-use linker_core::app::{AuthMethod, JwtAlgorithm, JwtKey};
+use linker_core::app::{AuthMethod, ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::port::Login;
 use serde_json::json;
 
@@ -19,7 +19,11 @@ fn callback(url: impl Into<String>) -> AuthMethod {
 
 fn eddsa(key: JwtKey) -> AuthMethod {
     let algorithm = JwtAlgorithm::EdDsa;
-    AuthMethod::Jwt { algorithm, key }
+    AuthMethod::Jwt {
+        algorithm,
+        key,
+        expected: ExpectedClaims::default(),
+    }
 }
 
 #[tokio::test]

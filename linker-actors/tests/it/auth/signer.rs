@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use linker_actors::adapter::auth::{JwtAuthenticator, JwtConfigError};
-use linker_core::app::{JwtAlgorithm, JwtKey};
+use linker_core::app::{ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::port::{AuthError, Authenticator, Login};
 use serde_json::{Value, json};
 
@@ -103,6 +103,11 @@ impl Checker {
 
     pub(super) fn with_public_key(algorithm: JwtAlgorithm, pem: &str) -> Self {
         Self::open(algorithm, JwtKey::PublicKey(pem.to_owned())).unwrap()
+    }
+
+    pub(super) fn expecting(mut self, expected: ExpectedClaims) -> Self {
+        self.authenticator = self.authenticator.expecting(expected);
+        self
     }
 
     pub(super) fn set_time(&self, now_s: u64) {

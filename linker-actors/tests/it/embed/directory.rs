@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use linker_actors::core::app::{AuthMethod, ClientApp, ClientApps, JwtAlgorithm, JwtKey};
+use linker_actors::core::app::{AuthMethod, ClientApp, ClientApps, ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_actors::core::code::ErrorCode;
 use linker_actors::core::directory::Directory;
 use linker_actors::core::network::Domain;
@@ -100,6 +100,7 @@ async fn a_directory_whose_logins_could_not_be_checked_is_refused_and_the_former
     let jwt = AuthMethod::Jwt {
         algorithm: JwtAlgorithm::Es256,
         key: JwtKey::KeyFile("/no/such/key.pem".into()),
+        expected: ExpectedClaims::default(),
     };
     let refused = node.handle.set_directory(only(vec![with_auth(anz, jwt)])).await;
     let Err(SetDirectoryError::Authenticator(text)) = &refused else {

@@ -29,7 +29,7 @@ fn jwt_of(jwt: &str) -> (JwtAlgorithm, JwtKey) {
     .and_file("/etc/linker/secret", "s3cret\r\n")
     .and_file("/keys.json", r#"{"keys": [{"kty": "oct"}]}"#);
     match start.config().client_apps.apps.remove(0).auth {
-        AuthMethod::Jwt { algorithm, key } => (algorithm, key),
+        AuthMethod::Jwt { algorithm, key, .. } => (algorithm, key),
         other => panic!("{other:?}"),
     }
 }
@@ -51,6 +51,55 @@ fn a_file_needs_client_apps_or_a_meta_document() {
         Start::with("clientApps: [ANZ]").mistakes()[0]
             .contains("clientApps[0]: a single value where keys are expected")
     );
+}
+
+#[test]
+fn a_token_is_for_whom_and_from_whom_the_app_says() {
+    let expected_of = |claims: &str| {
+        let jwt = format!("{{algorithm: EdDSA, keyFile: key.pem{claims}}}");
+        let app = format!("clientApps: [{{appName: A, appId: a, authEnabled: true, jwt: {jwt}}}]");
+        let start = Start::with(&app).and_file("/etc/linker/key.pem", PEM);
+        match start.config().client_apps.apps.remove(0).auth {
+            AuthMethod::Jwt { expected, .. } => (expected.audience, expected.issuer),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(expected_of(""), (vec![], None));
+    assert_eq!(expected_of(", audience: chat"), (vec!["chat".to_owned()], None));
+    assert_eq!(
+        expected_of(", audience: [chat, 'https://b'], issuer: https://id"),
+        (
+            vec!["chat".to_owned(), "https://b".to_owned()],
+            Some("https://id".to_owned())
+        )
+    );
+    let many = format!("audience: [{}]", ["a"; 17].join(","));
+    for (claims, mistake) in [
+        ("audience: []", "jwt.audience: the list is empty"),
+        ("audience:", "jwt.audience: the key has no value"),
+        (
+            "audience: [chat, '']",
+            "jwt.audience[1]: \"\" is no text that a token says; allowed: 1 to 256 bytes",
+        ),
+        ("audience: {a: b}", "jwt.audience: a mapping where a single value"),
+        (many.as_str(), "jwt.audience: 17 audiences; allowed: 16 at most"),
+        (
+            "issuer: [a]",
+            "jwt.issuer: a list where a single value is expected",
+        ),
+        ("issuer: ''", "jwt.issuer: \"\" is no text"),
+        (
+            "issuers: a",
+            "jwt.issuers: unknown key, the nearest known one is clientApps[0].jwt.issuer",
+        ),
+    ] {
+        let app = format!("authEnabled: true, jwt: {{algorithm: EdDSA, keyFile: key.pem, {claims}}}");
+        let lines = mistakes_of(&app);
+        assert!(
+            lines.len() == 1 && lines[0].starts_with(mistake),
+            "{claims}: {lines:#?}"
+        );
+    }
 }
 
 #[test]

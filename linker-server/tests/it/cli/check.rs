@@ -178,6 +178,18 @@ async fn client_apps_are_checked() {
             "{appName: A, appId: i, authEnabled: true, jwt: {algorithm: ES256, publicKey: garbage}}",
             "publicKey",
         ),
+        (
+            "{appName: A, appId: i, authEnabled: true, jwt: {algorithm: ES256, publicKey: p, audience: []}}",
+            "jwt.audience",
+        ),
+        (
+            "{appName: A, appId: i, authEnabled: true, jwt: {algorithm: ES256, publicKey: p, issuer: ''}}",
+            "jwt.issuer",
+        ),
+        (
+            "{appName: A, appId: i, authEnabled: true, jwt: {algorithm: ES256, publicKey: p, audiences: a}}",
+            "jwt.audience",
+        ),
     ] {
         assert_mistake(&format!("clientApps: [{app}]"), key, &["clientApps"]).await;
     }

@@ -1,6 +1,6 @@
 //! The meta document: the seed's is correct, and each mistake in one is told.
 
-use crate::harness::{Finished, run};
+use crate::harness::{EC_PUBLIC, Finished, run};
 
 /// The seed's sample, with the indentation that its page lost.
 pub(crate) const SEED: &str = "
@@ -154,6 +154,37 @@ async fn apps_must_be_unique_and_their_masters_their_own() {
     ] {
         let document = format!("domains: [{{name: domain-01, urls: ['ws://a:1']}}]\nclientApps: {apps}\n");
         assert_mistake(&document, &["clientApps"]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_tokens_have_to_say_is_checked() {
+    let document = |claims: &str| {
+        format!(
+            "
+domains: [{{name: domain-01, urls: ['ws://a:1']}}]
+clientApps:
+  - appName: ANZ
+    appId: one
+    jwt:
+      algorithm: ES256
+      publicKey: {EC_PUBLIC:?}
+{claims}"
+        )
+    };
+    let sound = document("      audience:\n        - chat\n        - mail\n      issuer: https://id\n");
+    let finished = check(&sound, "").await;
+    assert_eq!(finished.code, 0, "{}", finished.said());
+    for (claims, words) in [
+        ("      audience: []\n", &["clientApps[0].jwt.audience", "allowed"]),
+        ("      issuer: ''\n", &["clientApps[0].jwt.issuer", "allowed"]),
+        ("      audiences: chat\n", &["audiences", "audience, issuer"]),
+    ] {
+        assert_mistake(&document(claims), words).await;
+    }
+    // Whoever writes the key means a check.
+    for claims in ["      audience:\n", "      issuer:\n", "      audience: {a: b}\n"] {
+        assert_mistake(&document(claims), &[]).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, EC_JWKS, EC_PUBLIC, ED_PUBLIC, Node, NodeConfig, auth, claims, ec_token, ed_token, hs_token,
+    Api, Client, EC_JWKS, EC_PUBLIC, ED_PUBLIC, Node, NodeConfig, auth, claims, ec_token, ed_token, hs_token,
     seconds_from_now, unsigned_token,
 };
 
@@ -105,6 +105,72 @@ async fn a_public_key_is_not_taken_for_a_shared_secret() {
         Client::refused(&node, login("JWT-1", &forged)).await.code(),
         "AUTH_FAILED"
     );
+}
+
+#[tokio::test]
+async fn a_token_for_another_service_or_of_another_issuer_is_auth_failed() {
+    let config = NodeConfig::new();
+    let key = config.write("jwt.key", std::str::from_utf8(SECRET).unwrap());
+    let jwt =
+        json!({"algorithm": "HS256", "keyFile": key, "audience": ["chat", "mail"], "issuer": "https://id"});
+    let mut node = config.app(app(jwt.clone())).start().await;
+    let token = |aud: Value, iss: &str| {
+        let mut claims = claims("JWT-1", 600);
+        claims["aud"] = aud;
+        claims["iss"] = json!(iss);
+        hs_token(SECRET, &claims)
+    };
+    let good = token(json!(["web", "chat"]), "https://id");
+    let mut stays = Client::login_by(&node, login("JWT-1", &good)).await;
+    Client::login_by(&node, login("JWT-1", &token(json!("mail"), "https://id"))).await;
+    for (token, why) in [
+        (token(json!("web"), "https://id"), "another audience"),
+        (token(json!(["web"]), "https://id"), "other audiences"),
+        (token(json!("chat"), "https://other"), "another issuer"),
+        (hs_token(SECRET, &claims("JWT-1", 600)), "neither"),
+    ] {
+        let reply = Client::refused(&node, login("JWT-1", &token)).await;
+        assert_eq!(reply.code(), "AUTH_FAILED", "{why}: {}", reply.text);
+        // Nor is the session renewed by it.
+        stays.send(login("JWT-1", &token));
+        assert_eq!(stays.next().await.code(), "AUTH_FAILED", "{why}");
+    }
+    // A login by HTTP asks for the same.
+    for (token, status) in [(good.clone(), 200), (token(json!("web"), "https://id"), 401)] {
+        let body = json!({"appId": "app-id-JWT", "userId": "JWT-1", "token": token});
+        let answer = Api::of(&node).post("/api/v1/login", &body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    // What it has to be changes while the node runs: who showed less comes again.
+    let mut other = jwt;
+    other["audience"] = json!("web");
+    node.config.put("clientApps", json!([app(other)]));
+    node.config.save();
+    node.signal("HUP");
+    assert_eq!(stays.closed().await, Some(1001));
+    assert_eq!(
+        Client::refused(&node, login("JWT-1", &token(json!("chat"), "https://id")))
+            .await
+            .code(),
+        "AUTH_FAILED"
+    );
+    Client::login_by(&node, login("JWT-1", &good)).await;
+}
+
+#[tokio::test]
+async fn a_meta_document_says_whom_tokens_are_for() {
+    let config = NodeConfig::new().without("clientApps");
+    let jwt =
+        json!({"algorithm": "ES256", "publicKey": EC_PUBLIC, "audience": "chat", "issuer": "https://id"});
+    let document = json!({"domains": [{"name": "domain-01"}], "clientApps": [app(jwt)]});
+    let file = config.write("meta.yml", &document.to_string());
+    let node = config.set("meta.file", file.to_str().unwrap()).start().await;
+    let mut claims = claims("JWT-1", 600);
+    let reply = Client::refused(&node, login("JWT-1", &ec_token(&claims))).await;
+    assert_eq!(reply.code(), "AUTH_FAILED");
+    claims["aud"] = json!("chat");
+    claims["iss"] = json!("https://id");
+    Client::login_by(&node, login("JWT-1", &ec_token(&claims))).await;
 }
 
 #[tokio::test]

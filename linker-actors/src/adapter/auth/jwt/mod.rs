@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation};
-use linker_core::app::{JwtAlgorithm, JwtKey};
+use linker_core::app::{ExpectedClaims, JwtAlgorithm, JwtKey};
 use linker_core::limit::TOKEN_LEEWAY_S;
 use linker_core::port::{AuthError, Authenticator, BoxFuture, Credentials, Login};
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use keys::{KeySet, NoKey, library_algorithm};
 pub use source::JwtConfigError;
@@ -29,11 +29,12 @@ type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 /// `nbf` that has not come, with [`TOKEN_LEEWAY_S`] of leeway for both.
 ///
 /// In a JWK Set the key is the one that the token's `kid` names; without a `kid` it must be the only one that fits. Key files are looked at on use, at most
-/// once a second; a new version that is not usable is logged once and leaves the old keys in force. `iss` and `aud` are not looked at: a key is trusted for
-/// the one client app that it is configured for. Its answer is never [`AuthError::Unavailable`].
+/// once a second; a new version that is not usable is logged once and leaves the old keys in force. `iss` and `aud` are looked at where
+/// [`JwtAuthenticator::expecting`] says what they have to be. Its answer is never [`AuthError::Unavailable`].
 pub struct JwtAuthenticator {
     algorithm: JwtAlgorithm,
     keys: KeySource,
+    expected: ExpectedClaims,
     clock: Clock,
 }
 
@@ -58,8 +59,16 @@ impl JwtAuthenticator {
         Ok(Self {
             algorithm,
             keys: KeySource::open(algorithm, key, clock())?,
+            expected: ExpectedClaims::default(),
             clock: Box::new(clock),
         })
+    }
+
+    /// Believes from now on only tokens that say this besides.
+    #[must_use]
+    pub fn expecting(mut self, expected: ExpectedClaims) -> Self {
+        self.expected = expected;
+        self
     }
 
     fn check(&self, token: &str, user_id: &str, keys: &KeySet, now_s: u64) -> Result<Login, Refusal> {
@@ -75,7 +84,9 @@ impl JwtAuthenticator {
             NoKey::Unknown => Refusal::UnknownKey,
             NoKey::Unnamed => Refusal::UnnamedKey,
         })?;
-        self.verify(token, key)?.judge(user_id, now_s)
+        let claims = self.verify(token, key)?;
+        claims.meet(&self.expected)?;
+        claims.judge(user_id, now_s)
     }
 
     /// The claims of a token with a good signature.
@@ -128,9 +139,32 @@ struct Claims {
     sub: Option<String>,
     exp: Option<Number>,
     nbf: Option<Number>,
+    /// Of any kind: it is not for those to be refused by who are not asked for one.
+    aud: Option<Value>,
+    iss: Option<Value>,
 }
 
 impl Claims {
+    fn meet(&self, expected: &ExpectedClaims) -> Result<(), Refusal> {
+        let is_expected = |value: &Value| {
+            let text = value.as_str();
+            text.is_some_and(|text| expected.audience.iter().any(|audience| audience == text))
+        };
+        let is_for_us = match &self.aud {
+            // RFC 7519: one, or a list that others may be in too.
+            Some(Value::Array(audience)) => audience.iter().any(is_expected),
+            Some(one) => is_expected(one),
+            None => false,
+        };
+        if !expected.audience.is_empty() && !is_for_us {
+            return Err(Refusal::Audience);
+        }
+        match &expected.issuer {
+            Some(issuer) if self.iss.as_ref().and_then(Value::as_str) != Some(issuer) => Err(Refusal::Issuer),
+            _ => Ok(()),
+        }
+    }
+
     fn judge(&self, user_id: &str, now_s: u64) -> Result<Login, Refusal> {
         if self.sub.as_deref() != Some(user_id) {
             return Err(Refusal::Subject);
@@ -181,6 +215,10 @@ enum Refusal {
     Signature,
     #[error("the token is another user's")]
     Subject,
+    #[error("the token is for another service (aud)")]
+    Audience,
+    #[error("the token is another issuer's (iss)")]
+    Issuer,
     #[error("the token has no expiry time")]
     NoExpiry,
     #[error("the token has expired")]
