@@ -1,30 +1,29 @@
 //! The admin port: health, metrics and the API.
 
-use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_rt::net::TcpStream;
 use actix_server::Server;
-use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{ServiceFactory, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::http::header;
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use linker_actors::LinkerHandle;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tracing_actix_web::TracingLogger;
 
 use super::api::{self, LoginShared, Tokens};
 use super::asyncapi::AsyncApi;
 use super::console;
+use super::listen::{Port, Socket, listen};
 use super::log::RequestLog;
 use super::problem::Problem;
+use super::timeouts::{HEAD_TIME, TimedSocket, timed};
 use crate::telemetry::Telemetry;
-use crate::tls::{Accept, Tls, TlsSocket};
+use crate::tls::{Accept, Tls};
 
 /// How often histograms are tidied when nobody asks for metrics.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -66,24 +65,8 @@ pub(crate) fn start(
         .workers(WORKERS)
         .disable_signals()
         .shutdown_timeout(1);
-    let server = match tls.map(|tls| Accept::new(tls, None)) {
-        None => server.listen("admin", listener, move || {
-            let plain = fn_service(|io: TcpStream| {
-                let peer = io.peer_addr().ok();
-                std::future::ready(Ok((io, peer)))
-            });
-            plain.and_then(http::<TcpStream>(&shared))
-        })?,
-        Some(accept) => server.listen("admin", listener, move || {
-            let accept = accept.clone();
-            let secured = fn_service(move |io: TcpStream| {
-                let accepting = accept.clone().accept(io);
-                async { accepting.await.map_err(DispatchError::Io) }
-            });
-            secured.and_then(http::<TlsSocket>(&shared))
-        })?,
-    };
-    Ok(server.run())
+    let accept = tls.map(|tls| Accept::new(tls, None));
+    Ok(listen(server, listener, accept, shared)?.run())
 }
 
 /// What all threads share.
@@ -95,35 +78,42 @@ struct Shared {
     protocol: AsyncApi,
 }
 
-/// HTTP/1.1 on a socket of either kind.
-fn http<T: AsyncRead + AsyncWrite + Unpin + Debug + 'static>(
-    shared: &Shared,
-) -> impl ServiceFactory<
-    (T, Option<SocketAddr>),
-    Config = (),
-    Response = (),
-    Error = DispatchError,
-    InitError = (),
-> + use<T> {
-    let app = App::new()
-        .wrap(TracingLogger::<RequestLog>::new())
-        // What these pages can do no page of another origin is to have its visitors click within itself.
-        .wrap(
-            DefaultHeaders::new()
-                .add((header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"))
-                .add((header::X_FRAME_OPTIONS, "DENY"))
-                .add(("Cross-Origin-Resource-Policy", "same-origin")),
-        )
-        .app_data(shared.admin.clone())
-        .app_data(shared.linker.clone())
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready))
-        .route("/metrics", web::get().to(metrics))
-        .configure(console::routes)
-        .configure(|config| api::routes(config, &shared.api))
-        .configure(|config| shared.protocol.routes(config))
-        .default_service(web::to(api::nothing));
-    HttpService::build().h1(map_config(app, |_: ()| AppConfig::default()))
+impl Port for Shared {
+    const NAME: &'static str = "admin";
+
+    fn http<T: Socket>(
+        self,
+    ) -> impl ServiceFactory<
+        (TimedSocket<T>, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    > {
+        let app = App::new()
+            .wrap(from_fn(timed))
+            .wrap(TracingLogger::<RequestLog>::new())
+            // What these pages can do no page of another origin is to have its visitors click within itself.
+            .wrap(
+                DefaultHeaders::new()
+                    .add((header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"))
+                    .add((header::X_FRAME_OPTIONS, "DENY"))
+                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
+            )
+            .app_data(self.admin)
+            .app_data(self.linker)
+            .route("/health/live", web::get().to(live))
+            .route("/health/ready", web::get().to(ready))
+            .route("/metrics", web::get().to(metrics))
+            .configure(console::routes)
+            .configure(|config| api::routes(config, &self.api))
+            .configure(|config| self.protocol.routes(config))
+            .default_service(web::to(api::nothing));
+        HttpService::build()
+            .client_request_timeout(HEAD_TIME)
+            .on_connect_ext(TimedSocket::connected)
+            .h1(map_config(app, |_: ()| AppConfig::default()))
+    }
 }
 
 async fn live() -> HttpResponse {

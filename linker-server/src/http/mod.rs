@@ -5,8 +5,10 @@ mod api;
 mod asyncapi;
 pub(crate) mod client;
 mod console;
+pub(crate) mod listen;
 mod log;
 mod problem;
+pub(crate) mod timeouts;
 mod web;
 
 pub(crate) use api::{LoginShared, Tokens};

@@ -1,6 +1,7 @@
 //! The handshake of the upgraded transport, from the HTTP dispatcher's hands into a session's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::h1::Codec;
@@ -12,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::actor::UpgradedSession;
 use crate::node::Node;
 use crate::worker::Worker;
+
+/// How long a client may take to take a refusal.
+const REFUSAL_TIME: Duration = Duration::from_secs(10);
 
 /// Takes over the sockets of WebSocket requests.
 #[derive(Clone)]
@@ -40,8 +44,11 @@ impl UpgradeService {
                 Ok(())
             }
             Err((status, reason)) => {
-                io.write_all(refusal(status, reason).as_bytes()).await?;
-                io.shutdown().await
+                let refusing = async {
+                    io.write_all(refusal(status, reason).as_bytes()).await?;
+                    io.shutdown().await
+                };
+                tokio::time::timeout(REFUSAL_TIME, refusing).await?
             }
         }
     }

@@ -108,6 +108,7 @@ impl FromRequest for Attempt {
         (status = 401, body = Problem, content_type = "application/problem+json", description = "The app does not believe it"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The user is another app's"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such app, or no domain has the user"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body comes too slowly"),
         (status = 421, body = Problem, content_type = "application/problem+json", description = "Another domain has to be asked"),
         (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many attempts from this address"),
         (status = 503, body = Problem, content_type = "application/problem+json"),

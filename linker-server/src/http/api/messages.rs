@@ -91,6 +91,7 @@ pub(super) struct Sent {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The token has no such scope, or the two apps do not speak with each other"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No app or domain has such users"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body comes too slowly"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The recipient's inbox is full, or the first request of this key is not answered yet"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request"),

@@ -127,6 +127,7 @@ impl From<PushError> for Problem {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No app or domain has such users; nothing is sent to anybody"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body comes too slowly"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request"),
         (status = 503, body = Problem, content_type = "application/problem+json"),

@@ -1,31 +1,58 @@
 //! What the meta server answers: reading only.
 
-use std::net::TcpListener;
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener};
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::Server;
+use actix_service::{ServiceFactory, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::http::header::{CACHE_CONTROL, ETag, EntityTag, Header, IfNoneMatch};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route};
+use actix_web::{App, HttpRequest, HttpResponse, Route};
+use arc_swap::ArcSwap;
 use serde_json::json;
 use tracing_actix_web::TracingLogger;
 
 use super::Current;
 use super::served::Served;
 use crate::http::RequestLog;
+use crate::http::listen::{Port, Socket, listen};
+use crate::http::timeouts::{HEAD_TIME, TimedSocket, timed};
 
-/// How long a client may take to send its request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds that a request under way has when the server stops.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;
 
+/// What its thread serves.
+#[derive(Clone)]
+struct Shared(Data<ArcSwap<Served>>);
+
 /// Serves on a thread of its own.
 pub(super) fn start(listener: TcpListener, current: Current) -> std::io::Result<Server> {
-    let current = Data::from(current);
-    let server = HttpServer::new(move || {
-        App::new()
+    let server = Server::build()
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
+    Ok(listen(server, listener, None, Shared(Data::from(current)))?.run())
+}
+
+impl Port for Shared {
+    const NAME: &'static str = "meta";
+
+    fn http<T: Socket>(
+        self,
+    ) -> impl ServiceFactory<
+        (TimedSocket<T>, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    > {
+        let app = App::new()
+            .wrap(from_fn(timed))
             .wrap(TracingLogger::<RequestLog>::new())
-            .app_data(Data::clone(&current))
+            .app_data(self.0)
             .route("/health/live", web::get().to(live))
             .service(
                 web::resource("/meta")
@@ -35,22 +62,19 @@ pub(super) fn start(listener: TcpListener, current: Current) -> std::io::Result<
             .route("/clientApps", part(|served| &served.client_apps))
             .route("/domains", part(|served| &served.domains))
             .route("/domains/links", part(|served| &served.links))
-            .route("/domains/graph", part(|served| &served.graph))
-    });
-    Ok(server
-        .workers(1)
-        .client_request_timeout(REQUEST_TIMEOUT)
-        .disable_signals()
-        .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-        .listen(listener)?
-        .run())
+            .route("/domains/graph", part(|served| &served.graph));
+        HttpService::build()
+            .client_request_timeout(HEAD_TIME)
+            .on_connect_ext(TimedSocket::connected)
+            .h1(map_config(app, |_: ()| AppConfig::default()))
+    }
 }
 
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-async fn meta(current: Data<arc_swap::ArcSwap<Served>>, request: HttpRequest) -> HttpResponse {
+async fn meta(current: Data<ArcSwap<Served>>, request: HttpRequest) -> HttpResponse {
     let served = current.load_full();
     let etag = EntityTag::new_strong(served.etag.clone());
     let known = match IfNoneMatch::parse(&request) {
@@ -74,7 +98,7 @@ async fn meta(current: Data<arc_swap::ArcSwap<Served>>, request: HttpRequest) ->
 
 /// One part of the document, as the original's meta server has it.
 fn part(of: fn(&Served) -> &Bytes) -> Route {
-    web::get().to(move |current: Data<arc_swap::ArcSwap<Served>>| async move {
+    web::get().to(move |current: Data<ArcSwap<Served>>| async move {
         let body = of(&current.load()).clone();
         HttpResponse::Ok().content_type("application/json").body(body)
     })
