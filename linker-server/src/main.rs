@@ -23,6 +23,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 use config::{Config, Mistakes, Overrides, ProcessSurroundings};
 use reload::Source;
+use tls::PortTls;
 
 /// Exit code of a failure at run time, and of `check` when it found mistakes.
 const FAILED: u8 = 1;
@@ -60,7 +61,10 @@ fn main() -> ExitCode {
 /// All that can be wrong without starting anything; answers what is only odd.
 fn check(file: &Path) -> Result<Vec<String>, Mistakes> {
     let config = load(Some(file), &Overrides::default())?;
-    let (directory, warnings) = meta::directory(&config, String::new(), &ProcessSurroundings)?;
+    let (directory, mut warnings) = meta::directory(&config, String::new(), &ProcessSurroundings)?;
+    warnings.extend(config.server.warnings());
+    // What is wrong with a pair has been told.
+    warnings.extend(PortTls::new(&config.server).iter().flat_map(PortTls::warnings));
     let apps = match &directory {
         Some(directory) => directory.apps(),
         // Those of the meta document are checked when it comes.

@@ -65,7 +65,7 @@ async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), F
     let (admin_listener, admin_address) = listen("server.adminBind", config.server.admin_bind)?;
     let (directory, warnings) = meta::directory(&config, config.server.public_url_at(ws_address), &reading)
         .map_err(Failure::misuse)?;
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(config.server.warnings()) {
         tracing::warn!("{warning}");
     }
     let public_url = config.server.public_url_at(ws_address);
@@ -90,6 +90,7 @@ async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), F
     };
     let tokens = Data::new(Tokens::new(&config.server));
     let tls = PortTls::new(&config.server).map_err(Failure::misuse)?;
+    let telling_ends = actix_rt::spawn(tls.clone().keep_telling_ends());
     let admin_server = admin::start(
         admin_listener,
         tokens.clone(),
@@ -118,6 +119,7 @@ async fn serve(config: Config, source: Source, reading: Reading) -> Result<(), F
     let reload = actix_rt::spawn(Reload::new(source, reading, config, parts).run(hang_ups));
     stop_signal().await.map_err(Failure::at_run_time)?;
     reload.abort();
+    telling_ends.abort();
     tracing::info!("draining");
     // No new connections from here on; those that are open are the sessions', which end by themselves.
     linker.refuse_connections();

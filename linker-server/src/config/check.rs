@@ -40,6 +40,22 @@ pub(super) fn websocket_url(text: &str) -> Result<String, Wrong> {
     Ok(url.with_ws_path())
 }
 
+/// Whether a WebSocket url is without TLS, and not of this machine.
+pub(super) fn is_plain_and_elsewhere(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    let is_plain = uri
+        .scheme_str()
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("ws"));
+    is_plain && !is_loopback
+}
+
 /// An `http://` or `https://` url.
 pub(super) fn http_url(text: &str) -> Result<String, Wrong> {
     url(
@@ -257,6 +273,26 @@ mod tests {
             "ws://a b",
         ] {
             assert!(websocket_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn urls_without_tls_of_other_machines() {
+        for misleading in [
+            "ws://a/ws",
+            "WS://a:1/ws",
+            "ws://10.0.0.1:1/ws",
+            "ws://[2001:db8::1]/ws",
+        ] {
+            assert!(is_plain_and_elsewhere(misleading), "{misleading}");
+        }
+        for sound in [
+            "wss://a/ws",
+            "ws://localhost:1/ws",
+            "ws://127.0.0.2/ws",
+            "ws://[::1]:1/ws",
+        ] {
+            assert!(!is_plain_and_elsewhere(sound), "{sound}");
         }
     }
 

@@ -62,6 +62,18 @@ impl ServerConfig {
         if self.admin_tls.is_some() { "https" } else { "http" }
     }
 
+    /// What is allowed and probably not meant.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let url = self.public_url.as_deref().filter(|_| self.tls.is_some());
+        let misleads = url.filter(|url| check::is_plain_and_elsewhere(url));
+        let warn = |url: &str| {
+            format!(
+                "server.publicUrl: clients are told {url}, but with server.tls the port speaks TLS alone; write wss://"
+            )
+        };
+        misleads.map(warn).into_iter().collect()
+    }
+
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         const ADDRESS: &str = "an address to listen on";
         let bind = section.parsed("bind", ADDRESS, check::bind_address);

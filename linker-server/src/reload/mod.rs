@@ -182,6 +182,7 @@ impl Reload {
         }
         show(&parts.tls.clients, &config.server.tls)?;
         show(&parts.tls.admin, &config.server.admin_tls)?;
+        parts.tls.tell_ends();
         parts.tokens.replace(&config.server);
         parts.attempts.set_per_second(config.login.per_second_per_address);
         parts.linker.set_config(compose::node_config(config)).await?;

@@ -8,6 +8,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
+use super::expiry;
 use super::pair::{self, PairFault};
 use crate::config::{ServerConfig, TlsConfig};
 
@@ -54,6 +55,11 @@ impl Tls {
     pub(crate) fn show(&self, config: &TlsConfig) -> Result<(), PairFault> {
         self.shown.0.store(Arc::new(certified(config)?));
         Ok(())
+    }
+
+    /// When the first of the certificates in force ends.
+    pub(super) fn first_end_s(&self) -> Option<i64> {
+        expiry::first_end_s(&self.shown.0.load().cert)
     }
 }
 

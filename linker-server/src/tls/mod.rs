@@ -2,6 +2,7 @@
 
 mod accept;
 mod certificate;
+mod expiry;
 mod handshakes;
 mod pair;
 mod plain;

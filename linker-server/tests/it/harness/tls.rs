@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -32,9 +33,20 @@ impl fmt::Debug for Pair {
 impl Pair {
     /// Another one each time.
     pub(crate) fn new() -> Self {
+        Self::ending_at(None)
+    }
+
+    /// One that ends at this time, in seconds since the epoch.
+    pub(crate) fn ending_at(end_s: Option<u64>) -> Self {
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(names).expect("a certificate can be made");
+        let mut wanted = CertificateParams::new(names).expect("they are names");
+        if let Some(end_s) = end_s {
+            wanted.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end_s);
+        }
+        let signing_key = KeyPair::generate().expect("a key can be made");
+        let cert = wanted
+            .self_signed(&signing_key)
+            .expect("a certificate can be made");
         let der = cert.der().clone();
         let mut roots = RootCertStore::empty();
         roots.add(der.clone()).expect("it is a certificate");

@@ -127,6 +127,11 @@ const DOCUMENTED: &[(&str, &str, &[Label])] = &[
     ("linker_bus_restarts_total", "counter", &[]),
     ("linker_ingress_overrun_total", "counter", &[]),
     (
+        "linker_tls_certificate_expires_seconds",
+        "gauge",
+        &[("listener", &["clients"])],
+    ),
+    (
         "linker_tls_handshakes_total",
         "counter",
         &[("outcome", &["done", "failed", "late", "cut", "refused"])],

@@ -1,6 +1,7 @@
 //! TLS on the node's own ports.
 
 mod certificates;
+mod expiry;
 mod handshakes;
 mod ports;
 mod readers;
