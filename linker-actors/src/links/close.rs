@@ -42,6 +42,11 @@ pub(super) async fn on_close_away(
     path: Vec<DomainName>,
 ) {
     let directory = Arc::clone(&node.directory());
+    if directory.home_away_of(&master).is_none() {
+        // A master who lives here asks here, and what came round to this domain again goes on to nobody.
+        tracing::debug!(user.id = %user, "another domain wants a user closed for a master who lives here");
+        return;
+    }
     if let Some(home) = directory.home_away_of(&user) {
         // FAST does not wait for tables to agree.
         if !path.contains(directory.own_domain()) {

@@ -191,11 +191,11 @@ impl Reader {
         }
         let all = batch.frames.len();
         batch.frames.retain(|frame| match frame {
-            BusFrame::Deliver { envelope, .. } => envelope.has_sound_content(),
+            BusFrame::Deliver { envelope, .. } => envelope.has_sound_content() && envelope.could_be_sent(),
             _ => true,
         });
         if batch.frames.len() < all {
-            let error = format!("of {}: the content of a message is no JSON", batch.sender);
+            let error = format!("of {}: a message that nobody can have sent", batch.sender);
             self.undecodable.set_aside(&self.node, &error);
         }
         batch.frames.retain(|frame| !is_for_the_application(frame));

@@ -111,6 +111,8 @@ pub(super) struct Keeper {
     states: LinkStates,
     pumped: HashSet<DomainName>,
     has_ingress: bool,
+    /// Domains of the network of which somebody has passed on words that nobody can have said.
+    from_the_future: HashSet<DomainName>,
     /// Which of the own links were down when it was last looked.
     own_down: Option<Vec<DomainName>>,
 }
@@ -124,6 +126,7 @@ impl Keeper {
             store: Arc::clone(store),
             pumped: HashSet::new(),
             has_ingress: false,
+            from_the_future: HashSet::new(),
             own_down: None,
         }
     }
@@ -163,8 +166,11 @@ impl Keeper {
             let mut news = Vec::new();
             let mut newer = Vec::new();
             for state in states {
-                match self.states.receive(state.clone(), now.elapsed) {
+                match self.states.receive(state.clone(), now) {
                     true => news.push(state),
+                    false if !self.states.believes(&state, now) => {
+                        self.tell_of_future(directory, &from, &state)
+                    }
                     false => newer.extend(self.states.newer_than(&state, now.elapsed)),
                 }
             }
@@ -192,6 +198,14 @@ impl Keeper {
         if what.member_gone {
             let (node, store) = (Arc::clone(&self.node), Arc::clone(&self.store));
             self.node.backend.spawn(counting::take_over(node, store));
+        }
+    }
+
+    /// Once for each domain: either its clock is years ahead, and nobody can send through it, or somebody makes it up.
+    fn tell_of_future(&mut self, directory: &Directory, from: &DomainName, state: &LinkState) {
+        let is_known = directory.topology().domain(&state.domain).is_some();
+        if is_known && self.from_the_future.insert(state.domain.clone()) {
+            tracing::warn!(domain.name = %state.domain, neighbour.domain = %from, number = state.number, "what a domain is said to say of its links is from years ahead; it is not believed");
         }
     }
 

@@ -126,6 +126,18 @@ impl Envelope {
         }
     }
 
+    /// Whether a domain can have made it: it tells nobody but the master of their app of its users, and never of himself, and who is told that a message was delivered or
+    /// read is told which. What documents that differ for a moment may have otherwise is not looked at.
+    pub fn could_be_sent(&self) -> bool {
+        match self.kind {
+            Kind::UserConnected | Kind::UserDisconnected => {
+                self.from.app() == self.to.app() && self.from != self.to
+            }
+            Kind::Confirmation | Kind::Read => self.reference.is_some(),
+            Kind::Message | Kind::GroupMessage | Kind::Refusal | Kind::Upstream | Kind::UpstreamEvent => true,
+        }
+    }
+
     /// How many domains it has left so far. It only grows, but for what has gone to and fro so long that its path was shortened: each time
     /// it comes again that waits as long as anything does ([`crate::link::settling`]).
     pub fn hops(&self) -> u8 {
@@ -187,5 +199,28 @@ mod tests {
             assert!(!envelope(Kind::Refusal, unsound).has_sound_content(), "{unsound}");
         }
         assert!(envelope(Kind::Read, "").has_sound_content());
+    }
+
+    #[test]
+    fn what_no_domain_sends_is_known() {
+        let event = |kind, from: &str, to: &str| Envelope {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            ..envelope(kind, "")
+        };
+        for kind in [Kind::UserConnected, Kind::UserDisconnected] {
+            assert!(event(kind, "ANZ-1", "ANZ-2").could_be_sent());
+            assert!(!event(kind, "XYZ-1", "ANZ-2").could_be_sent(), "of another app");
+            assert!(!event(kind, "ANZ-2", "ANZ-2").could_be_sent(), "of himself");
+        }
+        for kind in [Kind::Confirmation, Kind::Read] {
+            assert!(!envelope(kind, "").could_be_sent(), "of which message?");
+            let of_one = Envelope {
+                reference: Some("r".into()),
+                ..envelope(kind, "")
+            };
+            assert!(of_one.could_be_sent());
+        }
+        assert!(envelope(Kind::Message, "1").could_be_sent());
     }
 }

@@ -19,6 +19,10 @@ pub const MAX_AGE: Duration = Duration::from_secs(35);
 /// A node gives the others so long from its own start to be heard of.
 pub const STARTING: Duration = Duration::from_secs(20);
 
+/// How far a number may be ahead of this node's clock, in ms. Numbers follow the clock of their domain, which may be wrong by years; but one near the end of all numbers
+/// would leave its domain none to speak with, for ever. Who hears of its own domain goes half as far ([`LinkStates::believes`]).
+const AHEAD_MAX_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
+
 /// Domains kept of which the topology says nothing (yet): another one may have read a newer document.
 const STRANGERS_MAX: usize = 4096;
 /// Names in all words together: a network of a thousand domains and ten thousand links has 20 000 if all is down.
@@ -160,7 +164,11 @@ impl LinkStates {
     }
 
     /// Takes in what a neighbour, or another node of the own domain, passed on. Whether it is news: then it is to be passed on to all neighbours as it came.
-    pub fn receive(&mut self, state: LinkState, now: Duration) -> bool {
+    pub fn receive(&mut self, state: LinkState, now: Now) -> bool {
+        if !self.believes(&state, now) {
+            return false;
+        }
+        let now = now.elapsed;
         let mut word = Word {
             number: state.number,
             down: state.down,
@@ -185,6 +193,16 @@ impl LinkStates {
         }
         self.keep(state.domain, word);
         true
+    }
+
+    /// Whether somebody can have said this: its number is not too far in the future. A domain that hears of its own speaks with larger ones from then on, and those
+    /// have to be within what the others believe: so it believes less than they do.
+    pub fn believes(&self, state: &LinkState, now: Now) -> bool {
+        let ahead_max_ms = match state.domain == self.own {
+            true => AHEAD_MAX_MS / 2,
+            false => AHEAD_MAX_MS,
+        };
+        state.number <= now.unix_ms.saturating_add(ahead_max_ms)
     }
 
     /// What is known instead of a word that was passed on and is older: for who passed it on. A domain that begins anew, its clock behind, learns so which numbers it has used.

@@ -323,12 +323,16 @@ impl Flooding {
         own_down.into_iter().cloned().collect()
     }
 
-    fn speak(&mut self, node: usize) {
-        let down = self.own_down(node);
-        let now = Now {
+    fn clock(&self, node: usize) -> Now {
+        Now {
             elapsed: self.elapsed(),
             unix_ms: 2_000_000_000 + self.now_ms - self.nodes[node].behind_ms,
-        };
+        }
+    }
+
+    fn speak(&mut self, node: usize) {
+        let down = self.own_down(node);
+        let now = self.clock(node);
         if let Some(word) = self.nodes[node].states.originate(down, now) {
             self.pass_on(node, word);
         }
@@ -343,9 +347,9 @@ impl Flooding {
 
     fn hear(&mut self, node: usize, direction: usize, states: &[LinkState]) {
         for state in states {
-            let now = self.elapsed();
+            let (now, clock) = (self.elapsed(), self.clock(node));
             let hearer = &mut self.nodes[node].states;
-            if hearer.receive(state.clone(), now) {
+            if hearer.receive(state.clone(), clock) {
                 self.pass_on(node, state.clone());
             } else if let Some(newer) = hearer.newer_than(state, now).filter(|_| self.answering) {
                 // The directions of a link are next to each other.

@@ -7,7 +7,7 @@ use linker_actors::core::app::ClientApps;
 use linker_actors::core::bus::{BatchWriter, BusFrame};
 use linker_actors::core::directory::Directory;
 use linker_actors::core::distribution::{UserDistributions, UserRange};
-use linker_actors::core::envelope::{Envelope, Feature};
+use linker_actors::core::envelope::{Envelope, Feature, Kind};
 use linker_actors::core::id::DomainName;
 use linker_actors::core::network::{Domain as DomainEntry, Link, Topology};
 use linker_actors::core::port::{Arrival, BoxFuture, BusError, Ingress, IngressReceiver, LinkWay, Receipt};
@@ -17,6 +17,9 @@ use tokio::sync::oneshot;
 
 use super::{Domain, Member};
 use crate::harness::{Client, WAIT, apps, eventually, user};
+
+/// The numbers of the master and his neighbour.
+const MASTERS: std::ops::RangeInclusive<u64> = 1000..=1001;
 
 /// An ingress without a broker.
 #[derive(Default)]
@@ -37,24 +40,29 @@ fn domain(name: &str) -> DomainName {
     name.parse().expect("a domain name")
 }
 
-/// All users live in `here`, whose neighbour is `there`.
-fn directory() -> Directory {
+/// All users live in `here`, whose neighbour is `there`; but for those of these numbers, who live there.
+fn directory(away: std::ops::RangeInclusive<u64>) -> Directory {
     let (here, there) = (domain("here"), domain("there"));
     let entries = [&here, &there].map(|name| DomainEntry::named(name.clone()));
     let link = Link {
         n1: here.clone(),
-        n2: there,
+        n2: there.clone(),
         weight: 1,
     };
-    let homes = UserRange {
-        domain: here.clone(),
-        from: 0,
-        to: None,
+    let range = |domain: &DomainName, from, to| UserRange {
+        domain: domain.clone(),
+        from,
+        to,
     };
+    let homes = vec![
+        range(&here, 0, Some(*away.start() - 1)),
+        range(&there, *away.start(), Some(*away.end())),
+        range(&here, *away.end() + 1, None),
+    ];
     Directory::new(
         &here,
         Arc::new(ClientApps::new(apps().into()).expect("apps")),
-        Arc::new(UserDistributions::new(vec![homes]).expect("homes")),
+        Arc::new(UserDistributions::new(homes).expect("homes")),
         &Arc::new(Topology::new(entries.into(), &[link]).expect("a topology")),
         &HashSet::new(),
     )
@@ -68,7 +76,7 @@ async fn node(domain: &Domain) -> (Member, Arc<dyn IngressReceiver>) {
     let member = domain
         .node_built("a", |spec| spec.build(|builder| builder.ingress(ingress)))
         .await;
-    assert_eq!(member.handle.set_directory(directory()).await, Ok(()));
+    assert_eq!(member.handle.set_directory(directory(MASTERS)).await, Ok(()));
     let receiver = eventually("the ingress is open", WAIT, async || {
         door.0.lock().expect("no panic").clone()
     })
@@ -135,15 +143,72 @@ async fn a_registry_that_does_not_answer_holds_up_no_message() {
     let domain = Domain::new();
     let (_node, receiver) = node(&domain).await;
     domain.presence.set_silent(true);
+    receiver.receive(close_of_2());
+    is_signed(&receiver).await;
+    domain.presence.set_silent(false);
+}
+
+fn close_of_2() -> Arrival {
     let close = BusFrame::CloseAway {
         user: user("ANZ-2"),
         master: user(crate::harness::MASTER),
         reference: None,
-        path: vec![self::domain("there")],
+        path: vec![domain("there")],
     };
-    receiver.receive(arrival(LinkWay::Fast(0), &[close], None));
-    is_signed(&receiver).await;
-    domain.presence.set_silent(false);
+    arrival(LinkWay::Fast(0), &[close], None)
+}
+
+/// A master who lives here asks here: whoever asks for him elsewhere is not him.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_elsewhere_closes_a_user_for_a_master_who_lives_here() {
+    let domain = Domain::new();
+    let (node, receiver) = node(&domain).await;
+    assert_eq!(node.handle.set_directory(directory(5000..=5000)).await, Ok(()));
+    let mut stays = Client::login(&node, "ANZ-2").await;
+    receiver.receive(close_of_2());
+    // What comes behind it is looked at after it.
+    let later = sample::message(13, sample::user(1), sample::user(2));
+    receiver.receive(arrival(LinkWay::Reliable(0), &[deliver(later)], None));
+    assert_eq!(stays.expect("MESSAGE").await["data"]["content"], json!({"n": 13}));
+    stays.expect_quiet().await;
+    // For one who lives elsewhere it may.
+    assert_eq!(node.handle.set_directory(directory(MASTERS)).await, Ok(()));
+    receiver.receive(close_of_2());
+    assert_eq!(stays.closed().await, Some(4010));
+}
+
+/// Events of other apps, and confirmations of nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_can_have_sent_comes_to_nobody_and_holds_up_nothing() {
+    let domain = Domain::new();
+    let (node, receiver) = node(&domain).await;
+    let mut reader = Client::login(&node, "ANZ-2").await;
+    let of_kind = |n, kind, from: &str| Envelope {
+        kind,
+        from: user(from),
+        reference: None,
+        content: Default::default(),
+        ..sample::message(n, sample::user(1), sample::user(2))
+    };
+    let frames = [
+        deliver(of_kind(20, Kind::UserConnected, "XYZ-1")),
+        deliver(of_kind(21, Kind::UserDisconnected, "ANZ-2")),
+        deliver(of_kind(22, Kind::Confirmation, "ANZ-1")),
+        deliver(of_kind(23, Kind::Read, "ANZ-1")),
+        deliver(sample::message(24, sample::user(1), sample::user(2))),
+    ];
+    let (sign, signed) = oneshot::channel();
+    let receipt = Receipt::new(move || {
+        let _ = sign.send(());
+    });
+    receiver.receive(arrival(LinkWay::Reliable(0), &frames, Some(receipt)));
+    assert_eq!(
+        reader.expect("MESSAGE").await["data"]["content"],
+        json!({"n": 24})
+    );
+    let signed = tokio::time::timeout(WAIT, signed).await;
+    assert_eq!(signed.expect("it is answered"), Ok(()));
+    reader.expect_quiet().await;
 }
 
 /// Content is put into frames as it is: what ends its frame would speak in the server's name.

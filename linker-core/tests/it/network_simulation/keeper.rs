@@ -40,7 +40,7 @@ impl World {
             let mut newer = Vec::new();
             let known = &mut self.node().keeper.states;
             for state in states {
-                match known.receive(state.clone(), now.elapsed) {
+                match known.receive(state.clone(), now) {
                     true => news.push(state),
                     false => newer.extend(known.newer_than(&state, now.elapsed)),
                 }

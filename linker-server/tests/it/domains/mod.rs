@@ -2,5 +2,6 @@
 
 mod crossing;
 mod cuts;
+mod forged;
 mod homes;
 mod load;
