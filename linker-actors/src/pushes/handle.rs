@@ -49,6 +49,8 @@ pub struct NewPush {
     pub feature: Feature,
     /// Its id, 1 to 64 of `A-Z a-z 0-9 -`, so that making it again changes nothing; `None`: a new one.
     pub id: Option<String>,
+    /// The apps to which who makes it is bound, to be found in its report; empty: to none.
+    pub apps: Vec<AppName>,
 }
 
 /// How far a push is. Users by what became of their message.
@@ -72,6 +74,8 @@ pub struct PushReport {
     pub pending: u64,
     /// Every part is done.
     pub is_done: bool,
+    /// [`NewPush::apps`].
+    pub apps: Vec<AppName>,
 }
 
 /// A user who has not got a push.
@@ -161,6 +165,7 @@ impl LinkerHandle {
             created: now_ms,
             counts: None,
             parts: open.parts.len() as u32,
+            apps: push.apps.iter().map(ToString::to_string).collect(),
         };
         let numbered: Vec<(u32, Part)> = (0..).zip(parts).collect();
         for some in numbered.chunks(PARTS_AT_ONCE) {
@@ -460,6 +465,7 @@ fn report(job: &Job, open: Option<&Open>) -> PushReport {
         refused: counts.refused,
         pending: counts.pending(),
         is_done: open.is_none(),
+        apps: job.apps.iter().filter_map(|app| app.parse().ok()).collect(),
     }
 }
 

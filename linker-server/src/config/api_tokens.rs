@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use linker_core::id::AppName;
+
 use super::check;
 use super::mistake::{Wrong, shown};
 use super::reader::{Reading, Section, parsed};
@@ -31,6 +33,8 @@ pub(crate) enum Scope {
 pub(crate) struct ApiToken {
     pub(crate) token: Secret,
     pub(crate) scopes: BTreeSet<Scope>,
+    /// `apps`: the client apps that it is bound to; `None`: to none of them.
+    pub(crate) apps: Option<BTreeSet<AppName>>,
 }
 
 pub(super) fn read(server: &mut Section<'_>) -> Vec<ApiToken> {
@@ -63,9 +67,15 @@ fn read_token(reading: &Reading<'_>, path: String, item: Node) -> Option<ApiToke
             _ => {}
         }
         let scopes = read_scopes(section);
+        let apps = section.one_or_more(
+            "apps",
+            "the appName of a client app, or a list of them",
+            check::app_name,
+        );
         Some(ApiToken {
             token: token.or(from_file)?,
             scopes,
+            apps: apps.map(BTreeSet::from_iter),
         })
     })
 }

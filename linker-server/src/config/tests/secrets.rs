@@ -116,6 +116,18 @@ fn what_is_wrong_with_a_token_is_told_without_it() {
             "server.tokens[0].scopes[0]: \"reed\" is no scope; allowed: send, read, admin",
         ),
         (
+            "{token: a, scopes: [read], apps: []}",
+            "server.tokens[0].apps: the list is empty; allowed: the appName of a client app, or a list of them",
+        ),
+        (
+            "{token: a, scopes: [read], apps: [ANZ, A-B]}",
+            "server.tokens[0].apps[1]: \"A-B\" is not an app name; allowed: 1 to 32 of A-Z a-z 0-9 _",
+        ),
+        (
+            "{token: a, scopes: [read], apps:}",
+            "server.tokens[0].apps: the key has no value; allowed: the appName of a client app, or a list of them, or no such key at all",
+        ),
+        (
             "{token: hunter2, tokenFile: /token, scopes: [read]}",
             "server.tokens[0].tokenFile: token is given too; allowed: token or tokenFile, not both",
         ),

@@ -11,6 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use arc_swap::ArcSwap;
+use linker_core::id::{AppName, UserId};
 use subtle::ConstantTimeEq;
 
 use crate::config::{ApiToken, Scope, Secret, ServerConfig};
@@ -31,6 +32,7 @@ impl InForce {
         let admin = config.admin_token.iter().map(|token| ApiToken {
             token: token.clone(),
             scopes: BTreeSet::from([Scope::Admin]),
+            apps: None,
         });
         Self {
             tokens: admin.chain(config.tokens.iter().cloned()).collect(),
@@ -50,12 +52,15 @@ impl Tokens {
         self.0.store(Arc::new(InForce::new(config)));
     }
 
-    /// Which token the request bears. None is needed where there is none: then only this machine can ask.
-    fn scopes(&self, request: &HttpRequest) -> Result<BTreeSet<Scope>, Problem> {
+    /// What the token may that the request bears. None is needed where there is none: then only this machine can ask.
+    fn rights(&self, request: &HttpRequest) -> Result<Rights, Problem> {
         let in_force = self.0.load();
         if in_force.tokens.is_empty() {
             return match is_of_this_machine(request) {
-                true => Ok(BTreeSet::from([Scope::Admin])),
+                true => Ok(Rights {
+                    scopes: BTreeSet::from([Scope::Admin]),
+                    apps: None,
+                }),
                 false => Err(Problem::new(
                     StatusCode::FORBIDDEN,
                     "without a token only programs of this machine may call: not pages of other origins, nor by another host name than localhost or an address",
@@ -67,10 +72,14 @@ impl Tokens {
         // All are compared, so that the time tells nothing.
         for token in &in_force.tokens {
             if given.is_some_and(|given| same(given, &token.token)) {
-                found = Some(&token.scopes);
+                found = Some(token);
             }
         }
-        found.cloned().ok_or_else(|| {
+        let rights = found.map(|token| Rights {
+            scopes: token.scopes.clone(),
+            apps: token.apps.clone(),
+        });
+        rights.ok_or_else(|| {
             Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "the API needs `Authorization: Bearer` with server.adminToken or one of server.tokens",
@@ -78,13 +87,15 @@ impl Tokens {
         })
     }
 
-    fn check(&self, request: &HttpRequest, wanted: Scope) -> Result<(), Problem> {
-        let scopes = self.scopes(request)?;
-        if scopes.contains(&wanted) || scopes.contains(&Scope::Admin) {
-            return Ok(());
+    fn check(&self, request: &HttpRequest, wanted: Scope) -> Result<Rights, Problem> {
+        let rights = self.rights(request)?;
+        if rights.scopes.contains(&wanted) || rights.scopes.contains(&Scope::Admin) {
+            return Ok(rights);
         }
-        let detail = format!("this token does not have the scope {}", name(wanted));
-        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        Err(forbidden(format!(
+            "this token does not have the scope {}",
+            name(wanted)
+        )))
     }
 
     /// Whether the metrics may be read.
@@ -101,6 +112,13 @@ impl Tokens {
             )),
         }
     }
+}
+
+/// What a token may.
+struct Rights {
+    scopes: BTreeSet<Scope>,
+    /// Of which apps; `None`: of all, and what is no app's.
+    apps: Option<BTreeSet<AppName>>,
 }
 
 const fn name(scope: Scope) -> &'static str {
@@ -169,10 +187,73 @@ impl Needed for Administers {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// Proof that the request bears a token of that scope: to be the first argument of a handler, so that nothing else is looked at before.
+/// Proof that the request bears a token of that scope which is bound to no apps: to be the first argument of a handler, so that nothing else is looked at before.
 pub(super) struct Bearer<S>(PhantomData<S>);
 
 impl<S: Needed> FromRequest for Bearer<S> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bearer = AppBearer::<S>::from_request(request, payload).into_inner();
+        ready(bearer.and_then(|bearer| match bearer.apps {
+            None => Ok(Self(PhantomData)),
+            Some(_) => Err(forbidden("this is not of an app, and the token is bound to some")),
+        }))
+    }
+}
+
+/// As [`Bearer`], but the token may be bound to apps: what the request is about has to be checked.
+pub(super) struct AppBearer<S> {
+    apps: Option<BTreeSet<AppName>>,
+    scope: PhantomData<S>,
+}
+
+impl<S> AppBearer<S> {
+    /// The apps that the token is bound to; none where it is bound to none.
+    pub(super) fn apps(&self) -> Vec<AppName> {
+        self.apps.iter().flatten().copied().collect()
+    }
+
+    /// Whether the token may act for, or see, this app.
+    pub(super) fn check_app(&self, app: &AppName) -> Result<(), Problem> {
+        match &self.apps {
+            Some(apps) if !apps.contains(app) => {
+                Err(forbidden(format!("the token is not for the app {app}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may do what is for all apps.
+    pub(super) fn check_all(&self) -> Result<(), Problem> {
+        match &self.apps {
+            Some(_) => Err(forbidden("this is for all apps, and the token is bound to some")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it may act in the name of `from`, or where that is not said, of the master of the recipient's app.
+    pub(super) fn check_sender(&self, from: Option<&UserId>, to: &UserId) -> Result<(), Problem> {
+        self.check_app(from.unwrap_or(to).app())
+    }
+
+    /// Whether it may know of what a token with these apps has made.
+    pub(super) fn check_made_by(&self, apps: &[AppName]) -> Result<(), Problem> {
+        match &self.apps {
+            Some(own) if apps.is_empty() || !apps.iter().all(|app| own.contains(app)) => {
+                Err(forbidden("another token has made this, for other apps"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn forbidden(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+impl<S: Needed> FromRequest for AppBearer<S> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -181,16 +262,25 @@ impl<S: Needed> FromRequest for Bearer<S> {
             Some(tokens) => tokens.check(request, S::SCOPE),
             None => Err(Problem::away("the node starts")),
         };
-        ready(checked.map(|()| Self(PhantomData)))
+        ready(checked.map(|rights| Self {
+            apps: rights.apps,
+            scope: PhantomData,
+        }))
     }
 }
 
 /// What the request's token may, whatever that is.
-pub(super) struct Scopes(BTreeSet<Scope>);
+pub(super) struct Scopes(Rights);
 
 impl Scopes {
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.0.iter().copied().map(name).collect()
+        self.0.scopes.iter().copied().map(name).collect()
+    }
+
+    /// The apps that it is bound to, if it is.
+    pub(super) fn apps(&self) -> Option<Vec<String>> {
+        let apps = self.0.apps.as_ref()?;
+        Some(apps.iter().map(ToString::to_string).collect())
     }
 }
 
@@ -200,7 +290,7 @@ impl FromRequest for Scopes {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let scopes = match request.app_data::<web::Data<Tokens>>() {
-            Some(tokens) => tokens.scopes(request),
+            Some(tokens) => tokens.rights(request),
             None => Err(Problem::away("the node starts")),
         };
         ready(scopes.map(Self))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::bearer::{Bearer, Reads, Sends};
+use super::bearer::{AppBearer, Bearer, Reads, Sends};
 use super::idempotency::{Idempotency, Key};
 use crate::http::problem::Problem;
 
@@ -89,7 +89,7 @@ pub(super) struct Sent {
         (status = 202, body = Sent),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The token has no such scope, or the two apps do not speak with each other"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The token has no such scope, or is not for the sender's app, or the two apps do not speak with each other"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No app or domain has such users"),
         (status = 408, body = Problem, content_type = "application/problem+json", description = "The body comes too slowly"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The recipient's inbox is full, or the first request of this key is not answered yet"),
@@ -99,7 +99,7 @@ pub(super) struct Sent {
     )
 )]
 pub(super) async fn send(
-    _: Bearer<Sends>,
+    bearer: AppBearer<Sends>,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
     known: web::Data<Idempotency>,
@@ -109,7 +109,7 @@ pub(super) async fn send(
     let key = Key::of(&request)?;
     let message: NewMessage = super::json(&request, &body)?;
     let repeatable = key.as_ref().map(|key| key.with(&body));
-    let (to, mut outgoing) = outgoing(&linker, message, repeatable.as_deref())?;
+    let (to, mut outgoing) = outgoing(&linker, message, repeatable.as_deref(), &bearer)?;
     if let Some(caller) = caller(&request) {
         outgoing = outgoing.traced_by(caller);
     }
@@ -216,17 +216,20 @@ fn outgoing(
     linker: &LinkerHandle,
     message: NewMessage,
     repeatable: Option<&str>,
+    bearer: &AppBearer<Sends>,
 ) -> Result<(UserId, Outgoing), Problem> {
-    let user = |text: &str| text.parse().map_err(|_| Problem::user_id(text));
-    let to: UserId = user(&message.to)?;
+    let user = |text: &str| text.parse::<UserId>().map_err(|_| Problem::user_id(text));
+    let to = user(&message.to)?;
+    let from = message.from.as_deref().map(user).transpose()?;
+    bearer.check_sender(from.as_ref(), &to)?;
     let max = linker.max_frame_bytes();
     if message.content.get().len() > max {
         let detail = format!("the content has more than {max} bytes (limits.maxFrameBytes)");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let mut outgoing = Outgoing::new(&message.content)?;
-    if let Some(from) = &message.from {
-        outgoing = outgoing.from_user(user(from)?);
+    if let Some(from) = from {
+        outgoing = outgoing.from_user(from);
     }
     if message.feature == Some(Feature::Fast) {
         outgoing = outgoing.fast();

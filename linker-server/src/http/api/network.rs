@@ -18,6 +18,9 @@ pub(super) struct WhoAmI {
     version: &'static str,
     /// What the token may; `admin` may everything. That too of a call without a token, where none is needed.
     scopes: Vec<&'static str>,
+    /// The client apps that the token is bound to; absent where it is bound to none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apps: Option<Vec<String>>,
 }
 
 /// A node that lives.
@@ -139,6 +142,7 @@ pub(super) async fn whoami(scopes: Scopes, linker: web::Data<LinkerHandle>) -> H
         domain: linker.domain_name().to_string(),
         version: env!("CARGO_PKG_VERSION"),
         scopes: scopes.names(),
+        apps: scopes.apps(),
     })
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::bearer::{Bearer, Reads, Sends};
+use super::bearer::{AppBearer, Bearer, Reads, Sends};
 use super::idempotency::{Idempotency, Key};
 use super::messages::Feature;
 use super::paging::Paging;
@@ -134,7 +134,7 @@ impl From<PushError> for Problem {
     )
 )]
 pub(super) async fn push(
-    _: Bearer<Sends>,
+    bearer: AppBearer<Sends>,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
     known: web::Data<Idempotency>,
@@ -146,7 +146,7 @@ pub(super) async fn push(
     let id = key.as_ref().map(Key::digest);
     // A million ids take a while, in which health is to be answered.
     let (parsing, of) = (body.clone(), linker.clone());
-    let push = web::block(move || new_push(&of, super::parse(&parsing)?, id))
+    let push = web::block(move || new_push(&of, super::parse(&parsing)?, id, &bearer))
         .await
         .map_err(Problem::away)??;
     known
@@ -157,7 +157,12 @@ pub(super) async fn push(
         .await
 }
 
-fn new_push(linker: &LinkerHandle, wanted: PushRequest, id: Option<String>) -> Result<NewPush, Problem> {
+fn new_push(
+    linker: &LinkerHandle,
+    wanted: PushRequest,
+    id: Option<String>,
+    bearer: &AppBearer<Sends>,
+) -> Result<NewPush, Problem> {
     let user = |text: &str| text.parse::<UserId>().map_err(|_| Problem::user_id(text));
     let max = linker.max_frame_bytes();
     if wanted.content.get().len() > max {
@@ -188,16 +193,31 @@ fn new_push(linker: &LinkerHandle, wanted: PushRequest, id: Option<String>) -> R
                 .with_code(linker_core::code::ErrorCode::InvalidField));
         }
     };
+    let from = wanted.from.as_deref().map(user).transpose()?;
+    check_bound(bearer, &target, from.as_ref())?;
     Ok(NewPush {
         target,
         content: wanted.content,
-        from: wanted.from.as_deref().map(user).transpose()?,
+        from,
         feature: match wanted.feature {
             Some(Feature::Fast) => linker_core::envelope::Feature::Fast,
             _ => linker_core::envelope::Feature::Reliable,
         },
         id,
+        apps: bearer.apps(),
     })
+}
+
+/// Whether the token may make it: to an app, and in the name of one, that it is for.
+fn check_bound(bearer: &AppBearer<Sends>, target: &PushTarget, from: Option<&UserId>) -> Result<(), Problem> {
+    if let Some(from) = from {
+        bearer.check_app(from.app())?;
+    }
+    match target {
+        PushTarget::Users(users) => users.iter().try_for_each(|to| bearer.check_sender(from, to)),
+        PushTarget::App(app) => bearer.check_app(app),
+        PushTarget::All => bearer.check_all(),
+    }
 }
 
 /// Pushes of the last day, by id.
@@ -233,11 +253,12 @@ pub(super) async fn pushes(
     )
 )]
 pub(super) async fn report(
-    _: Bearer<Reads>,
+    bearer: AppBearer<Reads>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let report = linker.push_report(&id).await?;
+    bearer.check_made_by(&report.apps)?;
     Ok(HttpResponse::Ok().json(Push::new(id.into_inner(), &report)))
 }
 
@@ -251,10 +272,11 @@ pub(super) async fn report(
     )
 )]
 pub(super) async fn undelivered(
-    _: Bearer<Reads>,
+    bearer: AppBearer<Reads>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    bearer.check_made_by(&linker.push_report(&id).await?.apps)?;
     let first = linker.push_undelivered(&id, 0).await?;
     let linker = linker.into_inner();
     let id = id.into_inner();
@@ -292,12 +314,13 @@ pub(super) async fn undelivered(
     )
 )]
 pub(super) async fn retry(
-    _: Bearer<Sends>,
+    bearer: AppBearer<Sends>,
     request: HttpRequest,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     super::check_json(&request)?;
+    bearer.check_made_by(&linker.push_report(&id).await?.apps)?;
     let retried = linker.retry_push(&id).await?;
     Ok(HttpResponse::Accepted().json(Retried { retried }))
 }

@@ -8,7 +8,7 @@ use linker_core::id::UserId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::bearer::{Administers, Bearer, Reads};
+use super::bearer::{Administers, AppBearer, Reads};
 use crate::http::problem::Problem;
 
 /// A user, as the domain knows it.
@@ -65,11 +65,11 @@ pub(super) struct Closed {
     )
 )]
 pub(super) async fn user(
-    _: Bearer<Reads>,
+    bearer: AppBearer<Reads>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let user = of_this_domain(&linker, &id)?;
+    let user = of_this_domain(&bearer, &linker, &id)?;
     let sessions = linker.sessions_of(user).await.map_err(Problem::away)?;
     let missing = linker.missing(user).await.map_err(Problem::away)?;
     Ok(HttpResponse::Ok().json(User {
@@ -91,11 +91,11 @@ pub(super) async fn user(
     )
 )]
 pub(super) async fn close(
-    _: Bearer<Administers>,
+    bearer: AppBearer<Administers>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let user = of_this_domain(&linker, &id)?;
+    let user = of_this_domain(&bearer, &linker, &id)?;
     let closed = linker.close(&user).await.map_err(Problem::away)?;
     Ok(HttpResponse::Ok().json(Closed { closed }))
 }
@@ -112,17 +112,18 @@ pub(super) async fn close(
     )
 )]
 pub(super) async fn revoke(
-    _: Bearer<Administers>,
+    bearer: AppBearer<Administers>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let user = of_this_domain(&linker, &id)?;
+    let user = of_this_domain(&bearer, &linker, &id)?;
     let closed = linker.revoke_tokens(user).await.map_err(Problem::away)?;
     Ok(HttpResponse::Ok().json(Closed { closed }))
 }
 
-fn of_this_domain(linker: &LinkerHandle, id: &str) -> Result<UserId, Problem> {
+fn of_this_domain<S>(bearer: &AppBearer<S>, linker: &LinkerHandle, id: &str) -> Result<UserId, Problem> {
     let user: UserId = id.parse().map_err(|_| Problem::user_id(id))?;
+    bearer.check_app(user.app())?;
     linker.check_home(&user)?;
     Ok(user)
 }

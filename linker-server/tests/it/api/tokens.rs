@@ -121,3 +121,121 @@ async fn keys_are_their_bearers_own() {
     let user = Api::bearing(&node, "r3ad").get(USER).await.json();
     assert_eq!(user["missing"], 2);
 }
+
+/// With tokens that are bound to `ANZ`, to both apps, and to none.
+async fn bound() -> Node {
+    NodeConfig::new()
+        .set(
+            "server.tokens",
+            json!([
+                {"token": "anz", "scopes": ["send", "read"], "apps": ["ANZ"]},
+                {"token": "both", "scopes": ["send", "read"], "apps": ["XYZ", "ANZ"]},
+                {"token": "xyz-admin", "scopes": ["admin"], "apps": "XYZ"},
+                {"token": "free", "scopes": ["send", "read"]},
+            ]),
+        )
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn a_token_of_an_app_sends_in_the_name_of_its_users_alone() {
+    let node = bound().await;
+    let api = Api::bearing(&node, "anz");
+    for (body, status) in [
+        (json!({"to": "ANZ-2", "content": 1}), 202),
+        (json!({"to": "XYZ-2", "content": 1, "from": "ANZ-7"}), 202),
+        (json!({"to": "XYZ-2", "content": 1}), 403),
+        (json!({"to": "ANZ-2", "content": 1, "from": "XYZ-1"}), 403),
+        (json!({"to": "ANZ-2", "content": 1, "from": "NOPE-1"}), 403),
+    ] {
+        let answer = api.post(MESSAGE, &body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        if status == 403 {
+            answer.problem(403);
+        }
+    }
+    for (to, from, status) in [
+        (json!(["ANZ-2", "ANZ-3"]), None, 202),
+        (json!(["ANZ-2", "XYZ-3"]), Some("ANZ-1"), 202),
+        (json!(["ANZ-2", "XYZ-3"]), None, 403),
+        (json!(["ANZ-2"]), Some("XYZ-1"), 403),
+        (json!([]), Some("XYZ-1"), 403),
+        (json!({"app": "ANZ"}), None, 202),
+        (json!({"app": "XYZ"}), None, 403),
+        (json!({"app": "XYZ"}), Some("ANZ-1"), 403),
+        (json!({"app": "ANZ"}), Some("XYZ-1"), 403),
+        (json!({"all": true}), None, 403),
+        (json!({"all": true}), Some("ANZ-1"), 403),
+    ] {
+        let mut body = json!({"to": to, "content": 1});
+        if let Some(from) = from {
+            body["from"] = json!(from);
+        }
+        let answer = api.post("/api/v1/pushes", &body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        let with_both = Api::bearing(&node, "both").post("/api/v1/pushes", &body).await;
+        let is_to_all = body["to"]["all"] == true;
+        assert_eq!(with_both.status == 403, is_to_all, "{body}: {}", with_both.body);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_an_app_sees_its_users_and_its_pushes_alone() {
+    let node = bound().await;
+    let [anz, both, admin, free] =
+        ["anz", "both", "xyz-admin", "free"].map(|token| Api::bearing(&node, token));
+    assert_eq!(anz.get("/api/v1/users/ANZ-2").await.status, 200);
+    anz.get("/api/v1/users/XYZ-2").await.problem(403);
+    // Not even whether there are such users.
+    anz.get("/api/v1/users/NOPE-2").await.problem(403);
+    for path in [
+        "/api/v1/pushes",
+        "/api/v1/nodes",
+        "/api/v1/domains",
+        "/api/v1/slow-consumers",
+        "/api/v1/messages/018f5e3a-7c20-7003-9a41-000000000007",
+    ] {
+        anz.get(path).await.problem(403);
+        assert_ne!(free.get(path).await.status, 403, "{path}");
+    }
+    let who = anz.get("/api/v1/whoami").await.json();
+    assert_eq!(
+        (&who["scopes"], &who["apps"]),
+        (&json!(["send", "read"]), &json!(["ANZ"]))
+    );
+    assert!(free.get("/api/v1/whoami").await.json().get("apps").is_none());
+    let push = async |api: &Api| {
+        let body = json!({"to": ["ANZ-2"], "content": 1});
+        let answer = api.post("/api/v1/pushes", &body).await;
+        answer.json()["pushId"].as_str().unwrap().to_owned()
+    };
+    let (of_anz, of_both, of_free) = (push(&anz).await, push(&both).await, push(&free).await);
+    for (api, seen) in [
+        (&anz, [true, false, false]),
+        (&both, [true, true, false]),
+        (&admin, [false, false, false]),
+        (&free, [true, true, true]),
+    ] {
+        for (id, is_seen) in [&of_anz, &of_both, &of_free].into_iter().zip(seen) {
+            for path in [
+                format!("/api/v1/pushes/{id}"),
+                format!("/api/v1/pushes/{id}/undelivered"),
+            ] {
+                let answer = api.get(&path).await;
+                assert_eq!(
+                    answer.status,
+                    if is_seen { 200 } else { 403 },
+                    "{path}: {}",
+                    answer.body
+                );
+            }
+            let retried = api.post(&format!("/api/v1/pushes/{id}/retry"), &json!({})).await;
+            assert_eq!(retried.status == 403, !is_seen, "{}", retried.body);
+        }
+    }
+    admin.delete("/api/v1/users/ANZ-2/sessions").await.problem(403);
+    admin.delete("/api/v1/users/ANZ-2/tokens").await.problem(403);
+    assert_eq!(admin.delete("/api/v1/users/XYZ-2/sessions").await.status, 200);
+    anz.delete("/api/v1/users/ANZ-2/sessions").await.problem(403);
+}
