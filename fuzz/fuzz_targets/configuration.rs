@@ -12,6 +12,15 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../linker-server/src/config/mod.rs"]
 mod config;
 
+// What the configuration asks of it: whether a pair of files is one.
+#[allow(dead_code)]
+#[path = "../../linker-server/src/tls/pair.rs"]
+mod pair;
+
+mod tls {
+    pub(crate) use crate::pair::{PairFault, certified_key, check_certificates, check_key};
+}
+
 use config::{Overrides, Surroundings, load};
 
 const FILE: &str = "/etc/linker/node.yml";
