@@ -84,6 +84,22 @@ impl<'a> ClientFrame<'a> {
         Ok(Some(reference))
     }
 
+    /// What may stand in a frame of any type, whether that type looks at it or not. `reference`: as it was read; one that is malformed was not.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` naming the first field that is malformed.
+    pub fn check_header(&self, reference: Option<&str>) -> Result<(), FrameError> {
+        if !self.raw_data().starts_with('{') {
+            return Err(FrameError::field("data", "must be an object"));
+        }
+        if reference.is_none() {
+            self.reference()?;
+        }
+        self.feature()?;
+        self.confirmation_enabled()?;
+        Ok(())
+    }
+
     /// `confirmationEnabled`, true when absent.
     ///
     /// # Errors

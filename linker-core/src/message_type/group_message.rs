@@ -34,7 +34,6 @@ impl MessageType for GroupMessage {
             .ok_or_else(|| FrameError::field("content", "is missing"))?;
         let feature = frame.feature()?;
         let reference = frame.reference()?;
-        frame.confirmation_enabled()?;
         if to.is_empty() {
             return Err(FrameError::field("to", "must name at least one user"));
         }

@@ -25,7 +25,6 @@ impl MessageType for MessageRead {
         if reference.is_empty() || reference.len() > REFERENCE_LEN_MAX {
             return Err(FrameError::field("reference", "must have 1 to 256 bytes"));
         }
-        frame.reference()?;
         let to = cx.recipient("to", &to)?;
         cx.submit(Draft {
             kind: Kind::Read,

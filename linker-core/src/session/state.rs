@@ -170,8 +170,14 @@ impl Session {
         cx: &mut SessionContext<'_>,
     ) -> Result<(), FrameError> {
         match (&self.phase, frame.kind()) {
-            (Phase::Greeting, Some(LOGIN_TYPE)) => self.on_login(&AuthRequest::read(frame)?, cx),
-            (Phase::Open, Some(LOGIN_TYPE)) => return self.on_renewal(&AuthRequest::read(frame)?, cx),
+            (Phase::Greeting, Some(LOGIN_TYPE)) => {
+                frame.check_header(reference)?;
+                self.on_login(&AuthRequest::read(frame)?, cx);
+            }
+            (Phase::Open, Some(LOGIN_TYPE)) => {
+                frame.check_header(reference)?;
+                return self.on_renewal(&AuthRequest::read(frame)?, cx);
+            }
             (Phase::Open, Some(kind)) => {
                 let Some(handler) = cx.types.find(kind) else {
                     let shown: String = kind.chars().take(64).collect();
@@ -195,7 +201,9 @@ impl Session {
                     calls: &mut self.calls,
                     effects: cx.effects,
                 };
-                let handled = handler.handle(frame, &mut frame_cx);
+                let handled = frame
+                    .check_header(reference)
+                    .and_then(|()| handler.handle(frame, &mut frame_cx));
                 if handled.is_err() && handler.is_message() {
                     cx.effects.push(SessionEffect::Refused(
                         frame.feature().unwrap_or(Feature::Reliable),

@@ -212,3 +212,48 @@ async fn unknown_fields_are_ignored_everywhere() {
     assert_ne!(message["timestamp"], 1);
     assert!(message["trace"].is_null(), "{}", message.text);
 }
+
+/// What any frame may carry is checked in every frame, also where its type has no use for it.
+#[tokio::test]
+async fn every_type_names_a_malformed_field_beside_its_data() {
+    let node = Node::start().await;
+    let mut client = Client::login_with(&node, "ANZ-1", json!({"ack": "client"})).await;
+    for frame in [
+        json!({"type": "PING"}),
+        json!({"type": "FETCH_MISSING_MESSAGES_REQUEST", "data": {"count": 1}}),
+        json!({"type": "CLOSE_CONNECTION", "data": {"userId": "ANZ-2"}}),
+        json!({"type": "MESSAGE_ACK", "data": {"ids": []}}),
+        json!({"type": "MESSAGE_READ", "data": {"to": "ANZ-2", "reference": "r"}}),
+        json!({"type": "GROUP_MESSAGE", "data": {"to": ["ANZ-2"], "content": 1}}),
+        json!({"type": "AUTH_CLIENT", "data": {"appId": "app-id-343", "userId": "ANZ-1"}}),
+    ] {
+        for (field, wrong) in [
+            ("reference", json!("")),
+            ("reference", json!("r".repeat(257))),
+            ("reference", json!(1)),
+            ("feature", json!("SLOW")),
+            ("confirmationEnabled", json!("yes")),
+            ("data", json!([])),
+            ("data", json!(5)),
+        ] {
+            assert_names(&mut client, with(frame.clone(), field, wrong), field).await;
+        }
+    }
+    client.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn a_login_with_a_malformed_field_beside_its_data_is_not_carried_out() {
+    let node = Node::start().await;
+    let mut client = Client::connect(&node).await;
+    let login = json!({"type": "AUTH_CLIENT", "data": {"appId": "app-id-343", "userId": "ANZ-1"}});
+    for (field, wrong) in [
+        ("reference", json!("")),
+        ("feature", json!("SLOW")),
+        ("confirmationEnabled", json!(0)),
+    ] {
+        assert_names(&mut client, with(login.clone(), field, wrong), field).await;
+    }
+    client.send(login);
+    assert_eq!(client.next().await.kind(), "AUTH_CLIENT_REPLY");
+}
