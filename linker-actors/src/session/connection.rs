@@ -175,20 +175,23 @@ impl Connection {
         self.assembler.release();
     }
 
-    /// Answers the client's close frame with its own code, unless that may not stand in one.
+    /// Answers the client's close frame with its own code, unless that may not stand in one or the frame is malformed.
     fn peer_closes(&mut self, payload: &[u8]) {
         self.peer_done = true;
         self.deaf = true;
         if std::mem::replace(&mut self.output.closed, true) {
             return;
         }
-        let code = payload.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
         let sendable = |code: u16| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-        let echo = match code {
-            None => Bytes::new(),
-            Some(code) if sendable(code) => Bytes::copy_from_slice(&code.to_be_bytes()),
-            Some(_) => Bytes::copy_from_slice(&CloseCode::Protocol.number().to_be_bytes()),
+        let code = match payload.split_first_chunk::<2>() {
+            None if payload.is_empty() => None,
+            Some((_, reason)) if std::str::from_utf8(reason).is_err() => {
+                Some(CloseCode::InvalidText.number())
+            }
+            Some((code, _)) if sendable(u16::from_be_bytes(*code)) => Some(u16::from_be_bytes(*code)),
+            _ => Some(CloseCode::Protocol.number()),
         };
+        let echo = code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()));
         Parser::write_message(&mut self.output.bytes, echo, OpCode::Close, true, false);
     }
 

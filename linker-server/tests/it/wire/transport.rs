@@ -249,6 +249,21 @@ async fn a_close_frame_is_answered_and_the_connection_ends() {
 }
 
 #[tokio::test]
+async fn a_malformed_close_frame_is_answered_with_what_is_wrong_with_it() {
+    let node = Node::start().await;
+    for (payload, code) in [
+        (&b"\x03"[..], 1002),
+        (&1005_u16.to_be_bytes(), 1002),
+        (&999_u16.to_be_bytes(), 1002),
+        (b"\x03\xe8not \xff text", 1007),
+    ] {
+        let mut raw = Raw::login(&node, "ANZ-1").await;
+        raw.wire(Wire::new(CLOSE, payload)).await;
+        assert_eq!(raw.closed().await, Some(code), "{payload:?}");
+    }
+}
+
+#[tokio::test]
 async fn frames_pipelined_before_a_close_frame_are_processed() {
     let node = Node::start().await;
     let mut receiver = Client::login(&node, "ANZ-2").await;
