@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use linker_actors::adapter::postgres::PostgresStore;
+use linker_actors::adapter::rabbitmq::RabbitBus;
+use linker_actors::adapter::redis::RedisPresence;
+
 use super::mistake::Wrong;
 use super::reader::Section;
 use super::secret::Secret;
@@ -50,9 +54,18 @@ pub(crate) enum StoreLocation {
 impl PresenceBackend {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         const ALLOWED: &str = "memory, redis://HOST or rediss://HOST";
-        let parse = |text: &str| {
-            let url = memory_or(text, &["redis", "rediss"], ALLOWED)?;
-            Ok(url.map_or(Self::Memory, Self::Redis))
+        let parse = |text: &str| match text {
+            "memory" => Ok(Self::Memory),
+            _ => {
+                let url = whole_url(text, &["redis", "rediss"], ALLOWED)?;
+                match RedisPresence::check_url(text) {
+                    Ok(()) => Ok(Self::Redis(url)),
+                    Err(_) => Err(Wrong::new(
+                        "not a url of a Redis",
+                        "redis://USER:PASSWORD@HOST:PORT/DATABASE, all but the host left out or not, the database a number, and nothing after it",
+                    )),
+                }
+            }
         };
         url(section, ALLOWED, parse)
     }
@@ -61,9 +74,9 @@ impl PresenceBackend {
 impl BusBackend {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         const ALLOWED: &str = "memory, amqp://HOST or amqps://HOST";
-        let parse = |text: &str| {
-            let url = memory_or(text, &["amqp", "amqps"], ALLOWED)?;
-            Ok(url.map_or(Self::Memory, Self::Rabbit))
+        let parse = |text: &str| match text {
+            "memory" => Ok(Self::Memory),
+            _ => broker_url(text, ALLOWED).map(Self::Rabbit),
         };
         url(section, ALLOWED, parse)
     }
@@ -123,14 +136,7 @@ pub(super) fn check_together(
     }
 }
 
-/// `None` for `memory`; or why not. The url is not repeated: it may carry a password.
-fn memory_or(text: &str, schemes: &[&str], allowed: &str) -> Result<Option<Secret>, Wrong> {
-    match text {
-        "memory" => Ok(None),
-        _ => whole_url(text, schemes, allowed).map(Some),
-    }
-}
-
+/// A url of one of the schemes with a host; what else there is to it who connects by it knows. The url is never repeated: it may carry a password.
 pub(super) fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<Secret, Wrong> {
     if !has_scheme(text, schemes) {
         return Err(Wrong::new("an unknown kind of url", allowed));
@@ -143,7 +149,14 @@ pub(super) fn whole_url(text: &str, schemes: &[&str], allowed: &str) -> Result<S
 
 /// The url of a RabbitMQ broker.
 pub(super) fn broker_url(text: &str, allowed: &str) -> Result<Secret, Wrong> {
-    whole_url(text, &["amqp", "amqps"], allowed)
+    let url = whole_url(text, &["amqp", "amqps"], allowed)?;
+    match RabbitBus::check_url(text) {
+        Ok(()) => Ok(url),
+        Err(_) => Err(Wrong::new(
+            "not a url of a broker",
+            "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, special characters in user, password and vhost written as %XX",
+        )),
+    }
 }
 
 /// Whether something stands between the scheme (and who logs in) and the path.
@@ -173,7 +186,14 @@ const STORE_ALLOWED: &str =
 
 fn store_location(text: &str) -> Result<StoreLocation, Wrong> {
     if has_scheme(text, &["postgres", "postgresql"]) {
-        return whole_url(text, &["postgres", "postgresql"], STORE_ALLOWED).map(StoreLocation::Postgres);
+        let url = whole_url(text, &["postgres", "postgresql"], STORE_ALLOWED)?;
+        return match PostgresStore::check_url(text) {
+            Ok(()) => Ok(StoreLocation::Postgres(url)),
+            Err(_) => Err(Wrong::new(
+                "not a url of a PostgreSQL database",
+                "postgres://USER:PASSWORD@HOST:PORT/DATABASE, special characters in user and password written as %XX, and PostgreSQL's own parameters",
+            )),
+        };
     }
     if text == "sqlite" {
         return Ok(StoreLocation::DataDir);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use linker_actors::adapter::webhook::WEBHOOK_SECRET_LEN_MIN;
+use linker_actors::adapter::webhook::{WEBHOOK_SECRET_LEN_MIN, WebhookSink};
 use linker_actors::core::upstream::UpstreamEvent;
 
-use super::backend::{has_scheme, whole_url};
+use super::backend::{broker_url, has_scheme, whole_url};
 use super::mistake::{Wrong, shown};
 use super::reader::{Found, Section};
 use super::secret::Secret;
@@ -115,7 +115,11 @@ fn either(
 }
 
 fn check_url(text: &str) -> Result<(), Wrong> {
-    whole_url(text, &["amqp", "amqps", "http", "https"], ALLOWED).map(drop)
+    if has_scheme(text, &["amqp", "amqps"]) {
+        return broker_url(text, ALLOWED).map(drop);
+    }
+    whole_url(text, &["http", "https"], ALLOWED)?;
+    WebhookSink::check_url(text).map_err(|_| Wrong::new("not a url to post to", ALLOWED))
 }
 
 fn check_secret(text: &str) -> Result<(), Wrong> {

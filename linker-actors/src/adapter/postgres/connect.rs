@@ -24,16 +24,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, PostgresOpenError> {
-        let wrong = |reason: &str| PostgresOpenError::Url(reason.into());
-        if !["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme))
-        {
-            return Err(wrong("it does not begin with postgres://"));
-        }
-        // What the parser says may quote the url, with its password.
-        let mut parsed: PgConnectOptions =
-            url.parse().map_err(|_| wrong("its parts cannot be told apart"))?;
+        let mut parsed = parse_url(url)?;
         // TLS to this very machine protects nothing, and costs dearly: a record is sent in two parts, of which the second waits for an acknowledgement
         // (40 ms), since sqlx 0.9 does not set TCP_NODELAY. Who asks for it gets it.
         if !url.contains("sslmode") && is_this_machine(parsed.get_host()) {
@@ -96,6 +87,19 @@ impl Connector {
         let pinged = tokio::time::timeout(self.connect_timeout, connection.ping()).await;
         matches!(pinged, Ok(Ok(())))
     }
+}
+
+/// Takes a url apart; nothing is connected.
+pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, PostgresOpenError> {
+    let wrong = |reason: &str| PostgresOpenError::Url(reason.into());
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return Err(wrong("it does not begin with postgres://"));
+    }
+    // What the parser says may quote the url, with its password.
+    url.parse().map_err(|_| wrong("its parts cannot be told apart"))
 }
 
 fn is_this_machine(host: &str) -> bool {

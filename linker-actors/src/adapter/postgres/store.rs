@@ -14,7 +14,7 @@ use sqlx::Executor;
 use tokio::sync::Mutex;
 
 use super::batch::{self, Ids, LET_GO, Memory, REMOVE_IDS};
-use super::connect::Connector;
+use super::connect::{self, Connector};
 use super::connections::Connections;
 use super::fault::{away, gave_way, is_there_already, uncertain_unless_refused};
 use super::forwarding;
@@ -66,6 +66,14 @@ impl std::fmt::Debug for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Whether a url is one of a database; nothing is connected.
+    ///
+    /// # Errors
+    /// [`PostgresOpenError::Url`], which does not repeat the url.
+    pub fn check_url(url: &str) -> Result<(), PostgresOpenError> {
+        connect::parse_url(url).map(drop)
+    }
+
     /// Connects to the database at `url` (`postgres://user:password@host:port/database`), and makes the tables when there are none and `options`
     /// allow it. Any number of nodes may do so at once.
     ///

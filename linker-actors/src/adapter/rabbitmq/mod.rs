@@ -79,6 +79,14 @@ pub struct RabbitBus {
 }
 
 impl RabbitBus {
+    /// Whether a url is one of a broker; nothing is connected.
+    ///
+    /// # Errors
+    /// [`BusError::Refused`], which does not repeat the url.
+    pub fn check_url(url: &str) -> Result<(), BusError> {
+        Address::parse(url, Duration::ZERO).map(drop)
+    }
+
     /// A bus by its url, `amqp://user:password@host:port/vhost` or `amqps://…`. Nothing is connected yet.
     ///
     /// Without user and password those are `guest`, without a vhost it is `/`, as `%2F` or nothing at all.

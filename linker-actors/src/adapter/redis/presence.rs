@@ -58,6 +58,14 @@ pub(super) struct Registry {
 }
 
 impl RedisPresence {
+    /// Whether [`RedisPresence::open`] could take a url; nothing is connected.
+    ///
+    /// # Errors
+    /// [`PresenceError::Refused`], which does not repeat the url.
+    pub fn check_url(url: &str) -> Result<(), PresenceError> {
+        Target::parse(url).map(drop)
+    }
+
     /// Opens the registry at `redis://` or (TLS) `rediss://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`, on this tokio runtime.
     ///
     /// A Redis that cannot be reached is no error: calls answer [`PresenceError::Away`] until it can, see [`RedisPresence::probe`].

@@ -66,6 +66,14 @@ pub struct WebhookSink {
 }
 
 impl WebhookSink {
+    /// Whether [`WebhookSink::new`] could post to a url.
+    ///
+    /// # Errors
+    /// [`WebhookConfigError::Url`], which does not repeat the url.
+    pub fn check_url(url: &str) -> Result<(), WebhookConfigError> {
+        parse_url(url).map(drop)
+    }
+
     /// Posts to `url`, `http` or `https`, and waits for an answer for at most `timeout`. A user and password in the url are sent as basic authentication.
     ///
     /// # Errors

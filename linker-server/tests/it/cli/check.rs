@@ -196,6 +196,51 @@ async fn client_apps_are_checked() {
 }
 
 #[tokio::test]
+async fn urls_of_services_are_checked_as_those_read_them_who_connect() {
+    const REDIS: &str = "presence: {url: 'redis://r'}";
+    const RABBIT: &str = "bus: {url: 'amqp://b'}";
+    const POSTGRES: &str = "store: {url: 'postgres://p/db'}";
+    let finished = check(&with_an_app(&format!("{REDIS}\n{RABBIT}\n{POSTGRES}"))).await;
+    assert_eq!(finished.code, 0, "{}", finished.said());
+    for (key, others, urls) in [
+        (
+            "presence",
+            [RABBIT, POSTGRES],
+            ["redis://r:x", "redis://r:65536", "redis://r/database"],
+        ),
+        (
+            "bus",
+            [REDIS, POSTGRES],
+            ["amqp://b:x", "amqp://b:65536", "amqp://b/v?heartbeat=often"],
+        ),
+        (
+            "store",
+            [REDIS, RABBIT],
+            [
+                "postgres://p:x/db",
+                "postgres://p:65536/db",
+                "postgres://p/db?sslmode=so-so",
+            ],
+        ),
+    ] {
+        for url in urls {
+            let text = format!("{key}: {{url: '{url}'}}\n{}\n{}", others[0], others[1]);
+            assert_mistake(&with_an_app(&text), &format!("{key}.url"), &["allowed:"]).await;
+        }
+    }
+    for (section, key) in [
+        ("links: {domain-02: {url: 'amqp://b:x'}}", "links.domain-02.url"),
+        ("upstream: {url: 'amqp://b:x'}", "upstream.url"),
+        (
+            "upstream: {url: 'http://h:x', secret: 0123456789abcdef}",
+            "upstream.url",
+        ),
+    ] {
+        assert_mistake(&with_an_app(section), key, &["allowed:"]).await;
+    }
+}
+
+#[tokio::test]
 async fn an_admin_port_for_everybody_needs_a_token() {
     assert_mistake("server: {adminBind: '0.0.0.0:8090'}", "server.adminToken", &[]).await;
     let with_token = check(&with_an_app(
