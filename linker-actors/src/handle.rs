@@ -354,7 +354,10 @@ impl LinkerHandle {
         }
         let master = || directory.app_of(to.app()).map(|app| app.master);
         let from = match (message.from, master()) {
-            (Some(from), _) => from,
+            (Some(from), _) => {
+                directory.check_sender(&from).map_err(SendError::Refused)?;
+                from
+            }
             (None, Some(Some(master))) => master,
             (None, Some(None)) => return Err(SendError::NoSender(*to)),
             // Refused below, as the unknown user it is.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::app::{ClientApp, ClientApps};
+use crate::code::{ErrorCode, FrameError};
 use crate::distribution::UserDistributions;
 use crate::id::{AppName, DomainName, UserId};
 use crate::network::{Domain, DomainId, LinkDirection, NextHops, Topology};
@@ -164,6 +165,20 @@ impl Directory {
         self.topology()
             .domain(domain)
             .map_or(&[], |domain| &domain.ws_urls)
+    }
+
+    /// Whether a backend may write in this user's name: only somebody of an app can be answered, and gets the confirmation.
+    ///
+    /// # Errors
+    /// `UNKNOWN_USER`.
+    pub fn check_sender(&self, from: &UserId) -> Result<(), FrameError> {
+        match self.app_of(from.app()) {
+            Some(_) => Ok(()),
+            None => {
+                let message = format!("`from`: {from}: {}", RecipientError::UnknownUser);
+                Err(FrameError::new(ErrorCode::UnknownUser, message))
+            }
+        }
     }
 
     /// Whether `from` may write to `to`, and where that goes. Asked for every message: two hash lookups at most and a binary search.

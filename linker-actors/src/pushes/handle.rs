@@ -58,7 +58,7 @@ pub struct NewPush {
 pub struct PushReport {
     /// When it was made, ms since the epoch.
     pub created_ms: u64,
-    /// All that are known; of one to who is online it grows until every node has come to it.
+    /// All that are known, and one more while nobody is pending and not all nodes have come to it: of a push to who is online it grows until they have.
     pub total: u64,
     /// Delivery was proven, or of FAST handed to a session.
     pub delivered: u64,
@@ -112,6 +112,12 @@ impl LinkerHandle {
     /// # Errors
     /// [`PushError`]; nothing is sent.
     pub async fn push(&self, push: NewPush) -> Result<String, PushError> {
+        if let Some(from) = &push.from {
+            self.node()
+                .directory()
+                .check_sender(from)
+                .map_err(PushError::Refused)?;
+        }
         let now_ms = self.node().clock.now().unix_ms;
         let expires_ms = now_ms + KEPT_MS;
         let id = match push.id {
@@ -455,15 +461,18 @@ fn open_part(number: u32, node: Option<String>) -> OpenPart {
 /// `open`: as long as it is not done.
 fn report(job: &Job, open: Option<&Open>) -> PushReport {
     let counts = open.map(|open| open.counts).or(job.counts).unwrap_or_default();
+    // Whoever waits until nothing is pending is not to stop before it has begun.
+    let is_begun = counts.pending() > 0 || open.is_none_or(|open| open.parts.is_empty());
+    let not_come_to = u64::from(!is_begun);
     PushReport {
         created_ms: job.created,
-        total: counts.total,
+        total: counts.total + not_come_to,
         delivered: counts.delivered,
         stored: counts.stored,
         forwarded: counts.forwarded,
         dropped: counts.dropped,
         refused: counts.refused,
-        pending: counts.pending(),
+        pending: counts.pending() + not_come_to,
         is_done: open.is_none(),
         apps: job.apps.iter().filter_map(|app| app.parse().ok()).collect(),
     }

@@ -213,3 +213,25 @@ async fn mistakes_send_nothing_to_anybody() {
     assert_eq!(Client::login(&node, "ANZ-1").await.missing(), 0);
     assert_eq!(api.get(PATH).await.json(), json!([]));
 }
+
+/// Whoever waits for that has not to know of anything else.
+#[tokio::test]
+async fn nothing_is_pending_only_once_a_push_is_done() {
+    let node = Node::start().await;
+    let api = Api::of(&node);
+    let _present = Client::login(&node, "ANZ-5").await;
+    for to in [json!({"app": "ANZ"}), json!(["ANZ-5", "ANZ-6"])] {
+        for _ in 0..10 {
+            let id = push(&api, &json!({"to": to, "content": 1, "feature": "FAST"})).await;
+            let path = format!("{PATH}/{id}");
+            eventually("the push is done", WAIT, async || {
+                let report = api.get(&path).await.json();
+                let [total, delivered, stored, dropped, pending] = counts(&report);
+                assert_eq!(total, delivered + stored + dropped + pending, "{report}");
+                assert_eq!(pending == 0, report["done"] == true, "{report}");
+                (pending == 0).then_some(())
+            })
+            .await;
+        }
+    }
+}
