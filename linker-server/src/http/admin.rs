@@ -20,6 +20,7 @@ use super::asyncapi::AsyncApi;
 use super::console;
 use super::listen::{Port, Socket, listen};
 use super::log::RequestLog;
+use super::paths::{READ, nothing, read, resource};
 use super::problem::Problem;
 use super::timeouts::{HEAD_TIME, TimedSocket, timed};
 use crate::telemetry::Telemetry;
@@ -102,13 +103,13 @@ impl Port for Shared {
             )
             .app_data(self.admin)
             .app_data(self.linker)
-            .route("/health/live", web::get().to(live))
-            .route("/health/ready", web::get().to(ready))
-            .route("/metrics", web::get().to(metrics))
+            .service(resource("/health/live", READ).route(read().to(live)))
+            .service(resource("/health/ready", READ).route(read().to(ready)))
+            .service(resource("/metrics", READ).route(read().to(metrics)))
             .configure(console::routes)
             .configure(|config| api::routes(config, &self.api))
             .configure(|config| self.protocol.routes(config))
-            .default_service(web::to(api::nothing));
+            .default_service(web::to(nothing));
         HttpService::build()
             .client_request_timeout(HEAD_TIME)
             .on_connect_ext(TimedSocket::connected)

@@ -2,8 +2,10 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Bytes, ServiceConfig, get, head, resource};
+use actix_web::web::{Bytes, ServiceConfig};
 use serde_json::Value;
+
+use super::paths::{READ, read, resource};
 
 /// The one place where the protocol is described for programs.
 const SOURCE: &str = include_str!("../../asyncapi/asyncapi.json");
@@ -44,7 +46,6 @@ impl AsyncApi {
                     .body(document)
             }
         };
-        let paths = resource("/asyncapi.json").route(get().to(answer.clone()));
-        config.service(paths.route(head().to(answer)));
+        config.service(resource("/asyncapi.json", READ).route(read().to(answer)));
     }
 }

@@ -8,9 +8,9 @@ use actix_http::error::DispatchError;
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{Service, ServiceFactory, apply_fn_factory, map_config};
+use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse};
 use linker_actors::{Linker, LinkerHandle, tune_socket};
 use tracing_actix_web::TracingLogger;
 
@@ -18,6 +18,7 @@ use super::api::{LoginShared, client_routes};
 use super::asyncapi::AsyncApi;
 use super::listen::{Port, Socket, listen};
 use super::log::RequestLog;
+use super::paths::nothing;
 use super::timeouts::{HEAD_TIME, TimedSocket, timed};
 use super::web;
 use crate::config::Config;
@@ -94,7 +95,7 @@ impl Port for Shared {
                     .configure(web::routes)
                     .configure(|config| client_routes(config, &login))
                     .configure(|config| self.protocol.routes(config))
-                    .default_service(actix_web::web::to(HttpResponse::NotFound)),
+                    .default_service(actix_web::web::to(nothing)),
                 |_: ()| AppConfig::default(),
             ))
     }

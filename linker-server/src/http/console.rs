@@ -2,7 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{ServiceConfig, get, head, resource};
+use actix_web::web::{ServiceConfig, get};
+
+use super::paths::{READ, read, resource};
 
 macro_rules! files {
     ($($file:literal, $content_type:literal;)*) => {
@@ -46,7 +48,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .body(content)
         };
-        config.service(resource(path).route(get().to(answer)).route(head().to(answer)));
+        config.service(resource(path, READ).route(read().to(answer)));
     }
     let to_page = || async {
         // Without a host or a path before it: there may be a proxy in between.

@@ -7,6 +7,7 @@ pub(crate) mod client;
 mod console;
 pub(crate) mod listen;
 mod log;
+mod paths;
 mod problem;
 pub(crate) mod timeouts;
 mod web;

@@ -29,6 +29,9 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "INVALID_FIELD")]
     code: Option<&'static str>,
+    /// With 405: the methods that there are, for a header.
+    #[serde(skip)]
+    methods: Option<&'static str>,
     /// With 421.
     #[serde(flatten)]
     elsewhere: Option<Box<Elsewhere>>,
@@ -51,6 +54,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             code: None,
+            methods: None,
             elsewhere: None,
         }
     }
@@ -58,6 +62,14 @@ impl Problem {
     pub(crate) fn with_code(self, code: ErrorCode) -> Self {
         Self {
             code: Some(code.as_str()),
+            ..self
+        }
+    }
+
+    /// With 405.
+    pub(crate) fn allowing(self, methods: &'static str) -> Self {
+        Self {
+            methods: Some(methods),
             ..self
         }
     }
@@ -93,6 +105,9 @@ impl ResponseError for Problem {
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        }
+        if let Some(methods) = self.methods {
+            response.insert_header((header::ALLOW, methods));
         }
         // Not by `json`, which would say `application/json`.
         response.body(serde_json::to_vec(self).unwrap_or_default())

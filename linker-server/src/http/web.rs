@@ -2,8 +2,10 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{ServiceConfig, get, head, resource};
+use actix_web::web::{ServiceConfig, get};
 use linker_actors::WEBSOCKET_PATH;
+
+use super::paths::{READ, read, resource};
 
 macro_rules! files {
     ($($path:literal, $file:literal, $content_type:literal;)*) => {
@@ -35,7 +37,7 @@ async fn upgrade_required() -> HttpResponse {
 
 /// Mounts them.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.route(WEBSOCKET_PATH, get().to(upgrade_required));
+    config.service(resource(WEBSOCKET_PATH, "GET").route(get().to(upgrade_required)));
     for (path, content, content_type) in FILES {
         let answer = move || async move {
             HttpResponse::Ok()
@@ -47,6 +49,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
                 .body(content)
         };
-        config.service(resource(path).route(get().to(answer)).route(head().to(answer)));
+        config.service(resource(path, READ).route(read().to(answer)));
     }
 }

@@ -13,6 +13,7 @@ use linker_core::code::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::paths::resource;
 use crate::http::problem::Problem;
 
 const PATH: &str = "/api/v1/login";
@@ -59,7 +60,7 @@ pub(crate) fn client_routes(config: &mut ServiceConfig, shared: &LoginShared) {
         .app_data(shared.linker.clone())
         .app_data(shared.attempts.clone())
         .service(
-            super::resource(PATH)
+            resource(PATH, "POST, OPTIONS")
                 .app_data(web::PayloadConfig::new(BODY_MAX))
                 .route(web::post().to(login_from_page))
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
@@ -69,7 +70,7 @@ pub(crate) fn client_routes(config: &mut ServiceConfig, shared: &LoginShared) {
 /// Mounts it on the admin port.
 pub(super) fn routes(config: &mut ServiceConfig, shared: &LoginShared) {
     config.app_data(shared.attempts.clone()).service(
-        super::resource(PATH)
+        resource(PATH, "POST")
             .app_data(web::PayloadConfig::new(BODY_MAX))
             .route(web::post().to(login)),
     );

@@ -11,15 +11,16 @@ mod paging;
 mod pushes;
 mod users;
 
+use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, Resource};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub(crate) use bearer::Tokens;
 pub(crate) use login::{LoginShared, client_routes};
 
+use super::paths::{READ, read, resource};
 use super::problem::Problem;
 use idempotency::{Answered, Idempotency};
 
@@ -53,41 +54,25 @@ pub(crate) fn routes(config: &mut ServiceConfig, shared: &Shared) {
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
             Problem::new(StatusCode::BAD_REQUEST, format!("the query: {error}")).into()
         }))
-        .service(resource("/api/v1/messages").route(web::post().to(messages::send)))
-        .service(resource("/api/v1/messages/{id}").route(web::get().to(messages::track)))
+        .service(resource("/api/v1/messages", "POST").route(web::post().to(messages::send)))
+        .service(resource("/api/v1/messages/{id}", READ).route(read().to(messages::track)))
         .service(
-            resource("/api/v1/pushes")
-                .route(web::get().to(pushes::pushes))
+            resource("/api/v1/pushes", "GET, HEAD, POST")
+                .route(read().to(pushes::pushes))
                 .route(web::post().to(pushes::push)),
         )
-        .service(resource("/api/v1/pushes/{id}").route(web::get().to(pushes::report)))
-        .service(resource("/api/v1/pushes/{id}/retry").route(web::post().to(pushes::retry)))
-        .service(resource("/api/v1/pushes/{id}/undelivered").route(web::get().to(pushes::undelivered)))
-        .service(resource("/api/v1/users/{id}").route(web::get().to(users::user)))
-        .service(resource("/api/v1/users/{id}/sessions").route(web::delete().to(users::close)))
-        .service(resource("/api/v1/nodes").route(web::get().to(network::nodes)))
-        .service(resource("/api/v1/slow-consumers").route(web::get().to(load::slow_consumers)))
-        .service(resource("/api/v1/domains").route(web::get().to(network::domains)))
-        .service(resource("/api/v1/whoami").route(web::get().to(network::whoami)))
-        .service(resource("/api/v1/users/{id}/tokens").route(web::delete().to(users::revoke)))
+        .service(resource("/api/v1/pushes/{id}", READ).route(read().to(pushes::report)))
+        .service(resource("/api/v1/pushes/{id}/retry", "POST").route(web::post().to(pushes::retry)))
+        .service(resource("/api/v1/pushes/{id}/undelivered", READ).route(read().to(pushes::undelivered)))
+        .service(resource("/api/v1/users/{id}", READ).route(read().to(users::user)))
+        .service(resource("/api/v1/users/{id}/sessions", "DELETE").route(web::delete().to(users::close)))
+        .service(resource("/api/v1/nodes", READ).route(read().to(network::nodes)))
+        .service(resource("/api/v1/slow-consumers", READ).route(read().to(load::slow_consumers)))
+        .service(resource("/api/v1/domains", READ).route(read().to(network::domains)))
+        .service(resource("/api/v1/whoami", READ).route(read().to(network::whoami)))
+        .service(resource("/api/v1/users/{id}/tokens", "DELETE").route(web::delete().to(users::revoke)))
         .configure(|config| login::routes(config, &shared.login))
         .configure(document::routes);
-}
-
-/// A path whose other methods are refused as a problem.
-fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(async || {
-        Err::<&str, _>(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this path has no such method; see /docs",
-        ))
-    }))
-}
-
-/// What is at no path.
-pub(crate) async fn nothing(request: HttpRequest) -> Result<&'static str, Problem> {
-    let detail = format!("there is nothing at {}; see /docs", request.path());
-    Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }
 
 /// A body that came in whole.
@@ -121,6 +106,12 @@ fn check_json(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // A list would be taken for the fields in their order.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if !is_object && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "the body has to be a JSON object");
+        return Err(problem.with_code(linker_core::code::ErrorCode::InvalidField));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let code = match error.is_data() {
             true => linker_core::code::ErrorCode::InvalidField,

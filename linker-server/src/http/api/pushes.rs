@@ -32,7 +32,10 @@ pub(super) struct PushRequest {
 
 /// To whom a push goes.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "`to`: a list of user ids, {\"app\": NAME} or {\"all\": true} expected"
+)]
 pub(super) enum To {
     /// To up to 1 000 000 users by their ids, wherever they live, now or when they come.
     Users(Vec<String>),
@@ -64,7 +67,7 @@ pub(super) struct Push {
     push_id: String,
     /// ms since the epoch.
     created: u64,
-    /// Of a push to who is online it grows until every node has come to it.
+    /// Of a push to who is online it grows until every node has come to it. It is the sum of the others.
     total: u64,
     /// Proven; of FAST: handed to a session.
     delivered: u64,
@@ -76,7 +79,7 @@ pub(super) struct Push {
     dropped: u64,
     /// The inbox is full, say.
     refused: u64,
-    /// Not come to yet.
+    /// Not come to yet; 0 only once the push is done.
     pending: u64,
     /// Every part is done.
     done: bool,

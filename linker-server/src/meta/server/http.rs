@@ -53,7 +53,11 @@ impl Port for Shared {
             .wrap(from_fn(timed))
             .wrap(TracingLogger::<RequestLog>::new())
             .app_data(self.0)
-            .route("/health/live", web::get().to(live))
+            .service(
+                web::resource("/health/live")
+                    .route(web::get().to(live))
+                    .route(web::head().to(live)),
+            )
             .service(
                 web::resource("/meta")
                     .route(web::get().to(meta))

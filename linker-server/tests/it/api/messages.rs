@@ -136,6 +136,13 @@ async fn mistakes_are_told_as_problems_and_nothing_is_sent() {
             "INVALID_USER_ID",
         ),
         (json!({"to": "QQQ-2", "content": 1}), 404, "UNKNOWN_USER"),
+        (
+            json!({"to": "ANZ-2", "content": 1, "from": "QQQ-2"}),
+            404,
+            "UNKNOWN_USER",
+        ),
+        // Not even where they are the fields in their order.
+        (json!(["ANZ-2", 1, null, null, null]), 400, "INVALID_FIELD"),
         (json!({"to": "NOM-2", "content": 1}), 400, "INVALID_FIELD"),
         (
             json!({"to": "ISO-2", "content": 1, "from": "ANZ-1"}),
