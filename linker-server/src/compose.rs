@@ -20,7 +20,7 @@ use linker_actors::core::session::SessionConfig;
 use linker_actors::{Linker, LinkerBuilder, MetaServer, NodeConfig};
 
 use crate::config::{
-    BusBackend, Config, MetaSource, Mistakes, Place, PresenceBackend, StoreLocation, TracesConfig,
+    BusBackend, Config, MetaSource, Mistake, Mistakes, Place, PresenceBackend, StoreLocation, TracesConfig,
     UpstreamConfig, UpstreamTarget, Wrong,
 };
 use crate::meta;
@@ -45,17 +45,26 @@ pub(crate) fn store_place(config: &Config) -> StorePlace<'_> {
 
 /// Whether the logins of each app can be checked.
 pub(crate) fn check_logins(config: &Config, apps: &ClientApps) -> Result<(), Mistakes> {
-    let place = config.client_apps.place.clone().unwrap_or(Place::Default);
-    for app in apps.iter() {
-        for_method(&app.auth).map_err(|error| {
-            let wrong = Wrong::new(
+    let place = match (&config.meta, &config.client_apps.place) {
+        (_, Some(own)) => own.clone(),
+        (Some(MetaSource::File(document)), None) => meta::place(&document.path),
+        _ => Place::Default,
+    };
+    let unfit = apps.iter().enumerate().filter_map(|(index, app)| {
+        let error = for_method(&app.auth).err()?;
+        Some(Mistake {
+            place: place.clone(),
+            key: format!("clientApps[{index}]"),
+            wrong: Wrong::new(
                 format!("{}: {error}", app.app_name),
                 "an authUrl or a key that can be used",
-            );
-            Mistakes::one(place.clone(), "clientApps", wrong)
-        })?;
+            ),
+        })
+    });
+    match unfit.collect::<Vec<_>>() {
+        unfit if unfit.is_empty() => Ok(()),
+        unfit => Err(Mistakes::new(unfit)),
     }
-    Ok(())
 }
 
 /// Everything but the sockets. Without a `directory` it is a meta server's.

@@ -84,10 +84,14 @@ impl Config {
     fn read(root: &mut Section<'_>, has_file: bool) -> Self {
         let node = root.section("node", NodeConfig::read);
         let server = root.section("server", ServerConfig::read);
+        let mistakes_before = root.reading.mistake_count();
         let presence = root.section("presence", PresenceBackend::read);
         let bus = root.section("bus", BusBackend::read);
         let store = root.section("store", StoreConfig::read);
-        backend::check_together(root, &presence, &bus, &store);
+        // Of one that is malformed it cannot be told whether it fits the others.
+        if root.reading.mistake_count() == mistakes_before {
+            backend::check_together(root, &presence, &bus, &store);
+        }
         let (meta, has_meta) = meta::read(root);
         let client_apps = ClientAppsConfig::read(root, has_file, has_meta);
         let reliable = root.section("reliable", ReliableConfig::read);

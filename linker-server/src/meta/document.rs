@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, surroundings: &dyn Surroundings) -> io::Result<V
 }
 
 /// The file as a place of mistakes.
-pub(super) fn place(path: &Path) -> Place {
+pub(crate) fn place(path: &Path) -> Place {
     let name: Arc<str> = path.display().to_string().into();
     Place::File { name, line: None }
 }
@@ -36,18 +36,26 @@ pub(super) fn place(path: &Path) -> Place {
 /// Every mistake, each on a line of its own; where it is not the YAML of a meta document, the first of those.
 pub(super) fn judge(path: &Path, bytes: &[u8]) -> Result<Sound, Mistakes> {
     let place = place(path);
-    let malformed = |what: String| {
+    let malformed = |key: &str, what: String| {
         Mistakes::one(
             place.clone(),
-            "",
+            key,
             Wrong::new(what, "a meta document in YAML (UTF-8)"),
         )
     };
-    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed("", error.to_string()))?;
     // Without lines of the document: what is written in the wrong place may be a secret.
     let options = serde_saphyr::options! { with_snippet: false };
-    let document: MetaDocument = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| malformed(one_line(&error.to_string())))?;
+    let mut key = String::new();
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+        serde_path_to_error::deserialize(yaml).map_err(|error| {
+            key = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    // The whole document has no key.
+    let key = if key == "." { "" } else { &key };
+    let document: MetaDocument = read.map_err(|error| malformed(key, sentence(&error.to_string())))?;
     let Checked { value, warnings } = document.validate().map_err(|problems| {
         let mistakes = problems.into_iter().map(|problem| Mistake {
             place: place.clone(),
@@ -67,9 +75,20 @@ pub(super) fn judge(path: &Path, bytes: &[u8]) -> Result<Sound, Mistakes> {
     })
 }
 
-fn one_line(text: &str) -> String {
+/// On one line, and in the words of who writes a document rather than of who reads it by program.
+fn sentence(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ")
+    let text = words.join(" ");
+    const PLAIN: [(&str, &str); 6] = [
+        ("invalid u16", "not a whole number from 0 to 65535"),
+        ("invalid u32", "not a whole number from 0 to 4294967295"),
+        ("invalid u64", "not a whole number from 0"),
+        ("invalid boolean", "not true or false"),
+        ("expected sequence start", "not a list"),
+        ("expected mapping start", "not keys with values"),
+    ];
+    let known = PLAIN.iter().find(|(theirs, _)| text.starts_with(theirs));
+    known.map_or_else(|| text.clone(), |(theirs, plain)| text.replacen(theirs, plain, 1))
 }
 
 #[cfg(test)]
@@ -98,6 +117,36 @@ mod tests {
                 line.contains("allowed: ") && !line.ends_with("allowed: "),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_told_with_its_key_and_place() {
+        for (text, line) in [
+            (
+                "userDistributions: [{domainName: a, from: x}]",
+                "meta.yml: userDistributions[0].from: not a whole number from 0 at line 1, column 43; allowed: ",
+            ),
+            (
+                "domainLinks:\n  - {n1: a, n2: b, weight: heavy}",
+                "meta.yml: domainLinks[0].weight: not a whole number from 0 to 4294967295 at line 2, ",
+            ),
+            (
+                "clientApps: [{appName: A, appId: i, authEnabled: perhaps}]",
+                "meta.yml: clientApps[0].authEnabled: not true or false at line 1, ",
+            ),
+            ("domains: a", "meta.yml: domains: not a list at line 1, "),
+            (
+                "clientApps: [{appName: A, appId: i, jwt: key}]",
+                "meta.yml: clientApps[0].jwt: not keys with values at line 1, ",
+            ),
+            (
+                "server: {port: 70000}",
+                "meta.yml: server.port: not a whole number",
+            ),
+        ] {
+            let said = mistakes(text);
+            assert!(said.starts_with(line), "{text}: {said}");
         }
     }
 

@@ -5,4 +5,5 @@ mod document;
 mod server;
 
 pub(crate) use directory::{directory, own_apps};
+pub(crate) use document::place;
 pub(crate) use server::run;

@@ -95,6 +95,28 @@ fn unknown_keys_beside_refused_ones_are_told_too() {
 }
 
 #[test]
+fn a_malformed_url_is_one_mistake() {
+    for (text, key) in [
+        (
+            "presence: {url: 'redis://r:x'}\nbus: {url: 'amqp://b'}\nstore: {url: 'postgres://p/db'}",
+            "presence.url",
+        ),
+        (
+            "presence: {url: 'redis://r'}\nbus: {url: 'amqp:b'}\nstore: {url: 'postgres://p/db'}",
+            "bus.url",
+        ),
+        (
+            "presence: {url: 'redis://r'}\nbus: {url: 'amqp://b'}\nstore: {url: 'postgres:///db'}",
+            "store.url",
+        ),
+    ] {
+        let lines = Start::with(&format!("{APP}{text}")).mistakes();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].contains(key), "{lines:#?}");
+    }
+}
+
+#[test]
 fn several_nodes_need_all_three_backends() {
     let urls = [
         ("presence: {url: 'redis://:hunter2@r'}", "presence"),

@@ -189,6 +189,35 @@ clientApps:
 }
 
 #[tokio::test]
+async fn a_key_that_cannot_be_read_is_a_mistake_of_the_document_for_each_app() {
+    let jwt = |file: &str| format!("jwt: {{algorithm: ES256, keyFile: /no/such/{file}}}");
+    let document = format!(
+        "domains: [{{name: domain-01, urls: ['ws://a:1']}}]\nclientApps:\n  - {{appName: A, appId: i, {}}}\n  - {{appName: B, appId: j, {}}}\n",
+        jwt("one"),
+        jwt("two")
+    );
+    assert_mistake(&document, &["clientApps[0]", "/no/such/one", "allowed:"]).await;
+    assert_mistake(&document, &["clientApps[1]", "/no/such/two", "allowed:"]).await;
+}
+
+#[tokio::test]
+async fn a_value_of_the_wrong_kind_is_told_with_its_key() {
+    for (document, key) in [
+        (
+            SEED.replace("to: 999999\n", "to: many\n"),
+            "userDistributions[0].to",
+        ),
+        (
+            SEED.replacen("authEnabled: false", "authEnabled: 7", 1),
+            "clientApps[0].authEnabled",
+        ),
+        (format!("{SEED}domainLink: []\n"), "domainLink"),
+    ] {
+        assert_mistake(&document, &[key, "allowed:"]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_document_holds_no_secrets() {
     let urls = "domains: [{name: domain-01, urls: ['amqp://user:pass@broker:5672', 'ws://a:1']}]\n";
     let finished = check(urls, "").await;
