@@ -21,6 +21,15 @@ pub use tokens::{TOKEN_SECRET_LEN_MIN, TOKEN_TIME_MAX, TokenOptions};
 
 use crate::node::Node;
 
+/// Whether these show a token that can be revoked.
+pub(crate) fn are_revocable(credentials: &Credentials) -> bool {
+    #[cfg(feature = "auth")]
+    let is_ours = tokens::is_ours(credentials);
+    #[cfg(not(feature = "auth"))]
+    let (is_ours, _) = (false, credentials);
+    is_ours
+}
+
 /// Believes or refuses credentials. `None`: the app is not in force any more.
 pub(crate) async fn authenticate(
     node: &Node,

@@ -11,7 +11,6 @@ use linker_core::session::{LoginRefusal, check_login};
 use super::{placement, tokens};
 use crate::handle::LinkerHandle;
 use crate::inspection::Elsewhere;
-use crate::node::Node;
 use crate::runtime::ids::random_u64;
 
 /// A login that was believed.
@@ -63,9 +62,6 @@ pub enum RevokeError {
     #[error("the node is stopping")]
     Stopping,
 }
-
-/// Sessions are closed once more after this.
-const CLOSE_AGAIN: Duration = Duration::from_secs(3);
 
 impl LinkerHandle {
     /// Checks a login as `AUTH_CLIENT` would, and makes a token for it.
@@ -139,22 +135,12 @@ impl LinkerHandle {
         let revoking = node.backend.clone().spawn(async move {
             let tokens = node.tokens.get().ok_or(RevokeError::Stopping)?;
             tokens.revoke(&user, node.clock.now()).await?;
-            let closed = close_all(&node, user).await?;
-            let again = Arc::clone(&node);
-            node.backend.spawn(async move {
-                // A login that was believed just before may have become a session since.
-                tokio::time::sleep(CLOSE_AGAIN).await;
-                let _ = close_all(&again, user).await;
-            });
-            Ok(closed)
+            // A login that was believed just before looks again once it is a session that can be found.
+            let here = node.close_user(&user, CloseCode::AuthTimeout);
+            Ok(here + node.try_close_elsewhere(user, CloseCode::AuthTimeout).await?)
         });
         revoking.await.map_err(|_| RevokeError::Stopping)?
     }
-}
-
-async fn close_all(node: &Arc<Node>, user: UserId) -> Result<usize, PresenceError> {
-    let here = node.close_user(&user, CloseCode::AuthTimeout);
-    Ok(here + node.try_close_elsewhere(user, CloseCode::AuthTimeout).await?)
 }
 
 fn tokens_missing() -> linker_core::port::AuthError {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Recipient;
+use linker_core::app::ClientApp;
 use linker_core::code::CloseCode;
 use linker_core::custody::{Delivery, Ticket};
 use linker_core::id::SessionId;
+use linker_core::port::Credentials;
 use linker_core::session::{Session, SessionContext, SessionEffect, SharedLimits};
 
 use super::elders::Elders;
@@ -44,6 +46,8 @@ pub(super) struct SessionShell {
     id: SessionId,
     mailbox: Option<Recipient<ToSession>>,
     entry: Option<Arc<SessionEntry>>,
+    /// What was shown at login, until the session is registered: a token that may be revoked meanwhile.
+    shown: Option<Box<(Arc<ClientApp>, Credentials)>>,
     /// Whom a replay waits for.
     elders: Option<Box<Elders>>,
     /// Bytes to free once everything written so far is in the socket.
@@ -74,6 +78,7 @@ impl SessionShell {
             worker,
             mailbox: None,
             entry: None,
+            shown: None,
             elders: None,
             free_on_flush: 0,
             gate_seen: 0,
@@ -287,6 +292,7 @@ impl SessionShell {
                 self.step(socket, |core, cx| core.on_authenticated(result, cx))
             }
             ToSession::Registered(outcome) => {
+                self.look_again();
                 self.step(socket, |core, cx| {
                     core.on_registered(outcome.map_err(|error| *error), cx)
                 });

@@ -234,19 +234,38 @@ impl SessionShell {
     }
 
     fn authenticate(
-        &self,
+        &mut self,
         app: Arc<linker_core::app::ClientApp>,
         credentials: linker_core::port::Credentials,
     ) {
         let Some(mailbox) = self.mailbox.clone() else {
             return;
         };
+        if self.entry.is_none() && crate::logins::are_revocable(&credentials) {
+            self.shown = Some(Box::new((Arc::clone(&app), credentials.clone())));
+        }
         let node = Arc::clone(&self.worker.node);
         let authenticator = node.authenticators.of(&app.app_name);
         node.backend.clone().spawn(async move {
             let result = crate::logins::authenticate(&node, &app, authenticator, credentials).await;
             // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::Authenticated(result));
+        });
+    }
+
+    /// Looks once more at a token that was believed before this session was registered: whoever revoked it meanwhile did not find a session to close. In doubt it is closed.
+    pub(super) fn look_again(&mut self) {
+        let (Some(shown), Some(entry)) = (self.shown.take(), self.entry.clone()) else {
+            return;
+        };
+        let (app, credentials) = *shown;
+        let node = Arc::clone(&self.worker.node);
+        let authenticator = node.authenticators.of(&app.app_name);
+        node.backend.clone().spawn(async move {
+            let again = crate::logins::authenticate(&node, &app, authenticator, credentials).await;
+            if again.is_err() {
+                crate::presence::close(&entry, CloseCode::AuthTimeout);
+            }
         });
     }
 

@@ -1,5 +1,7 @@
 //! `POST /api/v1/login`: tokens that every node of the domain believes, and nodes chosen by load.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -171,9 +173,17 @@ async fn revoked_tokens_are_believed_by_no_node() {
         let refused = Client::refused(node, showing("ANZ-2", &token)).await;
         assert_eq!(refused.code(), "AUTH_FAILED");
     }
-    // A new login is a new token.
+    // A new login is a new token, and what it begins is not ended by what was revoked before.
     let token = token_of(&Api::of(&a), &body("ANZ-2")).await;
-    Client::login_by(&b, showing("ANZ-2", &token)).await;
+    let mut anew = [
+        Client::login_by(&b, showing("ANZ-2", &token)).await,
+        Client::login(&a, "ANZ-2").await,
+    ];
+    let later = tokio::time::Instant::now() + Duration::from_secs(4);
+    for session in &mut anew {
+        let ended = tokio::time::timeout_at(later, session.next_or_closed()).await;
+        assert!(ended.is_err(), "{:?}", session.closed().await);
+    }
 }
 
 #[tokio::test]
