@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::router::RouterMail;
 use crate::runtime::ids::IdSource;
 use crate::session::Arriving;
+use crate::session::WAITS;
 use crate::trace::About;
 
 /// A message from the host to a user.
@@ -344,6 +345,9 @@ impl LinkerHandle {
     fn checked_sender(&self, to: &UserId, message: &Outgoing) -> Result<UserId, SendError> {
         use linker_core::limit::REFERENCE_LEN_MAX;
         let directory = self.inner.node.directory();
+        if self.inner.node.admission.is_waiting() {
+            return Err(SendError::Refused(FrameError::new(ErrorCode::Unavailable, WAITS)));
+        }
         if let Some(reference) = &message.reference
             && (reference.is_empty() || reference.len() > REFERENCE_LEN_MAX)
         {

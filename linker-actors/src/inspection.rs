@@ -13,6 +13,7 @@ use crate::cluster::{
 };
 use crate::handle::LinkerHandle;
 use crate::node::Node;
+use crate::session::WAITS;
 
 /// A node of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,9 @@ pub enum UserError {
     /// Users of this number live nowhere.
     #[error("no domain has {0}")]
     UnknownDomain(UserId),
+    /// There are no client apps yet: to be asked again.
+    #[error("{WAITS}")]
+    NotYet,
     /// Another domain has to be asked.
     #[error("the user lives in {}", .0.domain)]
     Elsewhere(Elsewhere),
@@ -114,6 +118,9 @@ impl LinkerHandle {
     /// [`UserError`]: nobody does, or another one.
     pub fn check_home(&self, user: &UserId) -> Result<(), UserError> {
         let directory = self.node().directory();
+        if self.node().admission.is_waiting() {
+            return Err(UserError::NotYet);
+        }
         if directory.app_of(user.app()).is_none() {
             return Err(UserError::UnknownUser(*user.app()));
         }

@@ -12,6 +12,7 @@ use super::{placement, tokens};
 use crate::handle::LinkerHandle;
 use crate::inspection::Elsewhere;
 use crate::runtime::ids::random_u64;
+use crate::session::WAITS;
 
 /// A login that was believed.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +76,10 @@ impl LinkerHandle {
         token: Option<String>,
     ) -> Result<Placed, LoginError> {
         let node = self.node();
+        if node.admission.is_waiting() {
+            let error = FrameError::new(ErrorCode::AuthUnavailable, WAITS);
+            return Err(LoginError::Refused(error));
+        }
         let (app, user) = {
             let directory = node.directory();
             check_login(app_id, user_id, &directory).map_err(|refusal| self.refused(user_id, refusal))?

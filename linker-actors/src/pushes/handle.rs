@@ -15,6 +15,7 @@ use super::records::{
 };
 use crate::handle::LinkerHandle;
 use crate::runtime::ids::random_u64;
+use crate::session::WAITS;
 
 /// Users of one push.
 const USERS_MAX: usize = 1_000_000;
@@ -112,6 +113,9 @@ impl LinkerHandle {
     /// # Errors
     /// [`PushError`]; nothing is sent.
     pub async fn push(&self, push: NewPush) -> Result<String, PushError> {
+        if self.node().admission.is_waiting() {
+            return Err(PushError::Refused(FrameError::new(ErrorCode::Unavailable, WAITS)));
+        }
         if let Some(from) = &push.from {
             self.node()
                 .directory()

@@ -10,6 +10,9 @@ use arc_swap::ArcSwap;
 
 use crate::config::NodeConfig;
 
+/// Why nobody is known yet.
+pub(crate) const WAITS: &str = "the node waits for its meta document";
+
 /// Counts open connections and refuses those that may not come.
 pub(crate) struct Admission {
     rules: ArcSwap<Rules>,
@@ -95,6 +98,11 @@ impl Admission {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).waiting = false;
     }
 
+    /// Whether there are no client apps yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).waiting
+    }
+
     /// Connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).all
@@ -115,10 +123,7 @@ impl Admission {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "the node is going away"));
         }
         if open.waiting {
-            return Err((
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the node waits for its meta document",
-            ));
+            return Err((StatusCode::SERVICE_UNAVAILABLE, WAITS));
         }
         if rules.max_connections > 0 && open.all >= rules.max_connections {
             return Err((

@@ -20,7 +20,7 @@ pub(crate) mod upgraded;
 pub(crate) use entry::SessionEntry;
 pub(crate) use fetch_turns::{FetchTurn, FetchTurns};
 pub use handshake::Arriving;
-pub(crate) use handshake::{Admission, Admitted};
+pub(crate) use handshake::{Admission, Admitted, WAITS};
 pub(crate) use messages::{Registration, ToSession};
 pub(crate) use table::SessionTable;
 

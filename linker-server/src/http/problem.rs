@@ -125,6 +125,7 @@ impl From<UserError> for Problem {
                 })),
                 ..Self::new(StatusCode::MISDIRECTED_REQUEST, detail)
             },
+            error @ UserError::NotYet => Self::away(error),
             UserError::UnknownUser(_) => {
                 Self::new(StatusCode::NOT_FOUND, detail).with_code(ErrorCode::UnknownUser)
             }

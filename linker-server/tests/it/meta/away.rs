@@ -2,11 +2,13 @@
 
 use std::net::TcpListener;
 
+use serde_json::json;
+
 use super::{
     anz, document, follower, follower_of, handshake_status, health, until_health, until_logged, until_login,
     xyz,
 };
-use crate::harness::{Client, MetaServer, message};
+use crate::harness::{Api, Client, MetaServer, message};
 
 const SPLIT: u64 = 1_000_000;
 
@@ -53,6 +55,22 @@ async fn without_a_kept_document_a_node_waits_for_one_and_says_so() {
     );
     assert_eq!(node.admin_get("/health/live").await.status, 200);
     assert_eq!(handshake_status(&node).await, Some(503), "nobody could log in");
+    // Whom it will know is not known yet: nobody is told that there is no such user.
+    let api = Api::of(&node);
+    let to_anybody = json!({"to": "ANZ-1", "content": 1});
+    for answer in [
+        api.post("/api/v1/messages", &to_anybody).await,
+        api.post("/api/v1/pushes", &json!({"to": ["ANZ-1"], "content": 1}))
+            .await,
+        api.post("/api/v1/pushes", &json!({"to": {"app": "ANZ"}, "content": 1}))
+            .await,
+        api.get("/api/v1/users/ANZ-1").await,
+    ] {
+        assert_eq!(answer.problem(503)["code"], "UNAVAILABLE");
+    }
+    let login = json!({"appId": "app-id-343", "userId": "ANZ-1"});
+    let answer = api.post("/api/v1/login", &login).await;
+    assert_eq!(answer.problem(503)["code"], "AUTH_UNAVAILABLE");
     server.start_again().await;
     until_health(&node, 200, &["ok"]).await;
     let mut client = Client::login(&node, "ANZ-1").await;
