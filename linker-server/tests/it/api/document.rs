@@ -38,6 +38,43 @@ async fn the_document_tells_every_call_and_needs_no_token() {
 }
 
 #[tokio::test]
+async fn the_document_tells_what_a_call_may_be_refused_with() {
+    let node = Node::start().await;
+    let document = node.admin_get("/api/v1/openapi.json").await.json();
+    for (path, method, statuses) in [
+        (
+            "/api/v1/messages",
+            "post",
+            &["401", "403", "400", "409", "413", "415"][..],
+        ),
+        (
+            "/api/v1/pushes",
+            "post",
+            &["401", "403", "400", "409", "413", "415"],
+        ),
+        ("/api/v1/pushes", "get", &["401", "403", "400"]),
+        ("/api/v1/pushes/{id}", "get", &["401", "403", "404"]),
+        ("/api/v1/pushes/{id}/retry", "post", &["401", "403", "404", "409"]),
+        ("/api/v1/users/{id}", "get", &["401", "403", "400", "404", "421"]),
+        ("/api/v1/users/{id}/sessions", "delete", &["401", "403", "421"]),
+        ("/api/v1/nodes", "get", &["401", "403", "400"]),
+        ("/api/v1/whoami", "get", &["401", "403"]),
+        (
+            "/api/v1/login",
+            "post",
+            &["400", "401", "413", "415", "421", "429"],
+        ),
+    ] {
+        let responses = &document["paths"][path][method]["responses"];
+        for status in statuses {
+            let schema = &responses[status]["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(schema, "#/components/schemas/Problem", "{path} {method} {status}");
+        }
+    }
+    assert!(document["components"]["schemas"]["Problem"].is_object());
+}
+
+#[tokio::test]
 async fn the_page_is_served_with_all_it_needs() {
     let node = Node::start().await;
     assert_eq!(node.admin_get("/docs").await.header("location"), "/docs/");
