@@ -101,7 +101,7 @@ close_codes! {
     /// 1011: a fault of the server's own.
     Internal 1011 "a fault of the server",
     /// 4001: not authenticated in time, or the token has expired.
-    AuthTimeout 4001 "not authenticated in time",
+    AuthTimeout 4001 "not authenticated in time, or the token is not good any more",
     /// 4003: login refused.
     LoginRefused 4003 "login refused",
     /// 4008: nothing was heard for `heartbeat.timeout`.

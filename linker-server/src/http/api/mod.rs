@@ -96,11 +96,13 @@ fn check_json(request: &HttpRequest) -> Result<(), Problem> {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
-    match is_json {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let is_plain = encoding.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    match is_json && is_plain {
         true => Ok(()),
         false => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body has to be sent as application/json",
+            "the body has to be sent as application/json, not compressed",
         )),
     }
 }

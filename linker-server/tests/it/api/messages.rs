@@ -160,6 +160,8 @@ async fn mistakes_are_told_as_problems_and_nothing_is_sent() {
         .problem(413);
     let head = format!("POST {PATH} HTTP/1.1");
     api.call(&head, "{}").await.problem(415);
+    let compressed = format!("{head}\r\nContent-Type: application/json\r\nContent-Encoding: gzip");
+    api.call(&compressed, "{}").await.problem(415);
     let json_head = format!("{head}\r\nContent-Type: application/json");
     assert_eq!(
         api.call(&json_head, "{]").await.problem(400)["code"],
