@@ -11,6 +11,7 @@ use linker_core::code::CloseCode;
 use linker_core::custody::{Delivery, Offer};
 use linker_core::envelope::Feature;
 use linker_core::id::{SessionId, UserId};
+use linker_core::session::CLOSE_LINGER;
 
 use super::ToSession;
 use crate::runtime::clock::unix_ms;
@@ -26,8 +27,9 @@ const DIVERTED_MASK: u64 = (1 << 24) - 1;
 const DIVERSION: u64 = 1 << 24;
 const DIVERSIONS_MASK: u64 = (DEFERS - 1) & !DIVERTED_MASK;
 
-/// A replay waits no longer than this: a device out of reach must not keep another one waiting.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A replay waits no longer than this: a device out of reach must not keep another one waiting. But it outlasts a session that this one has just replaced, which gives back
+/// what it did not prove after that time.
+const PATIENCE: Duration = CLOSE_LINGER.saturating_add(Duration::from_millis(500));
 
 /// A logged-in session of this node.
 pub(crate) struct SessionEntry {

@@ -16,4 +16,4 @@ pub use effect::{CallResult, Draft, SessionEffect};
 pub use login::{LoginRefusal, check_login};
 pub use proof::ProofWindow;
 pub use shared::{SharedLimits, SharedVerdict};
-pub use state::{Session, SessionPage};
+pub use state::{CLOSE_LINGER, Session, SessionPage};

@@ -23,8 +23,8 @@ use crate::id::UserId;
 use crate::limit::{HANDLER_CALLS_MAX, TOKEN_LEEWAY_S};
 use crate::message_type::LOGIN_TYPE;
 
-/// How long after its close frame a connection is kept for the pongs and the close frame still on their way.
-const CLOSE_LINGER: Duration = Duration::from_secs(1);
+/// How long after its close frame a connection is kept for the pongs and the close frame still on their way. Only then does it give back what it had.
+pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum Phase {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Node, Raw, referenced, references};
+use crate::harness::{Client, Node, NodeConfig, Raw, referenced, references};
 
 #[tokio::test]
 async fn missed_messages_come_at_login_oldest_first_and_then_the_completion() {
@@ -77,6 +77,32 @@ async fn a_replay_that_dies_unproven_is_replayed_again() {
     }
     for reference in &references {
         sender.expect_for("MESSAGE_CONFIRMATION", reference).await;
+    }
+}
+
+/// What the replaced session had and did not prove is older than anything else, and it is kept for a moment after it was closed.
+#[tokio::test]
+async fn a_replay_has_what_the_session_that_it_replaces_did_not_prove() {
+    let node = NodeConfig::new().set("limits.sessionsPerUser", 1).start().await;
+    let mut sender = Client::login_with(&node, "ANZ-1", json!({"accepted": true})).await;
+    let references = references(5);
+    for round in 0..3 {
+        let user = format!("ANZ-{}", 2 + round);
+        let mut silent = Raw::login(&node, &user).await;
+        for reference in &references {
+            sender.send(referenced(&user, reference.as_str(), reference));
+        }
+        sender.expect_for_all("MESSAGE_ACCEPTED", &references).await;
+        for _ in &references {
+            silent.expect("MESSAGE").await;
+        }
+        let mut client = Client::login_with(&node, &user, json!({"replay": true})).await;
+        for reference in &references {
+            let message = client.next().await;
+            assert_eq!(message.kind(), "MESSAGE", "{}", message.text);
+            assert_eq!(message["reference"], *reference);
+        }
+        client.expect("FETCH_MISSING_MESSAGES_COMPLETE").await;
     }
 }
 
