@@ -8,7 +8,7 @@ use std::time::Duration;
 use linker_core::code::ErrorCode;
 use linker_core::envelope::Feature;
 use linker_core::id::{AppName, UserId};
-use linker_core::port::{Expected, NodeRecord, StoreError};
+use linker_core::port::{Expected, NODE_TIMEOUT, NodeRecord, StoreError};
 use tokio::sync::Notify;
 
 use super::records::{
@@ -144,9 +144,14 @@ async fn claim(linker: &LinkerHandle, id: &str) -> Result<Option<Claim>, StoreEr
         };
         let living = living(node);
         let is_gone = |of: &String| living.as_ref().is_some_and(|living| !living.contains(of));
+        // Who made it is perhaps so new that it is not heard of here yet; one that died since is not missed sooner.
+        let is_settled = job.created + NODE_TIMEOUT.as_millis() as u64 <= now_ms;
         let is_ours = |part: &OpenPart| {
             // Of a node that is gone nobody is online any more, which any node can say.
-            let for_us = part.node.as_ref().is_none_or(|of| *of == me || is_gone(of));
+            let for_us = part
+                .node
+                .as_ref()
+                .is_none_or(|of| *of == me || (is_settled && is_gone(of)));
             // Clocks differ: what a node that lives is at is its own.
             let is_free = |lease: &Lease| lease.until < now_ms && (lease.node == me || is_gone(&lease.node));
             for_us && part.lease.as_ref().is_none_or(is_free)

@@ -239,3 +239,25 @@ async fn nothing_is_pending_only_once_a_push_is_done() {
         }
     }
 }
+
+/// Nodes hear of each other by beats, a second apart: what is not heard of yet is not gone.
+#[tokio::test]
+async fn a_node_that_others_have_not_heard_of_yet_carries_out_its_own_part() {
+    for _ in 0..3 {
+        let domain = Domain::new().await;
+        let b = domain.start("b").await;
+        b.await_health().await;
+        let a = domain.start("a").await;
+        let mut client = Client::login(&a, "ANZ-1").await;
+        let api = Api::of(&a);
+        for n in 0..20 {
+            let id = push(
+                &api,
+                &json!({"to": {"app": "ANZ"}, "content": n, "feature": "FAST"}),
+            )
+            .await;
+            assert_eq!(counts(&done(&api, &id).await), [1, 1, 0, 0, 0]);
+            assert_eq!(client.expect("MESSAGE").await["data"]["content"], n);
+        }
+    }
+}
