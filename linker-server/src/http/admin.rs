@@ -1,12 +1,11 @@
 //! The admin port: health, metrics and the API.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_http::HttpService;
-use actix_http::error::DispatchError;
 use actix_server::Server;
-use actix_service::{ServiceFactory, map_config};
+use actix_service::map_config;
 use actix_web::dev::AppConfig;
 use actix_web::http::header;
 use actix_web::middleware::{DefaultHeaders, from_fn};
@@ -18,7 +17,7 @@ use tracing_actix_web::TracingLogger;
 use super::api::{self, LoginShared, Tokens};
 use super::asyncapi::AsyncApi;
 use super::console;
-use super::listen::{Port, Socket, listen};
+use super::listen::{Http, Port, Socket, listen};
 use super::log::RequestLog;
 use super::paths::{READ, nothing, read, resource};
 use super::problem::Problem;
@@ -82,15 +81,7 @@ struct Shared {
 impl Port for Shared {
     const NAME: &'static str = "admin";
 
-    fn http<T: Socket>(
-        self,
-    ) -> impl ServiceFactory<
-        (TimedSocket<T>, Option<SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    > {
+    fn http<T: Socket>(self) -> impl Http<T> {
         let app = App::new()
             .wrap(from_fn(timed))
             .wrap(TracingLogger::<RequestLog>::new())

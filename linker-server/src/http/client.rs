@@ -1,13 +1,12 @@
 //! The clients' port: `/ws`, logins by HTTP, the demo page, the client module.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
 use actix_codec::Framed;
 use actix_http::HttpService;
-use actix_http::error::DispatchError;
 use actix_rt::net::TcpStream;
 use actix_server::Server;
-use actix_service::{Service, ServiceFactory, apply_fn_factory, map_config};
+use actix_service::{Service, apply_fn_factory, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
@@ -16,7 +15,7 @@ use tracing_actix_web::TracingLogger;
 
 use super::api::{LoginShared, client_routes};
 use super::asyncapi::AsyncApi;
-use super::listen::{Port, Socket, listen};
+use super::listen::{Http, Port, Socket, listen};
 use super::log::RequestLog;
 use super::paths::nothing;
 use super::timeouts::{HEAD_TIME, TimedSocket, timed};
@@ -67,15 +66,7 @@ impl Port for Shared {
         tune_socket(io, self.linker.config().session.heartbeat_timeout);
     }
 
-    fn http<T: Socket>(
-        self,
-    ) -> impl ServiceFactory<
-        (TimedSocket<T>, Option<SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    > {
+    fn http<T: Socket>(self) -> impl Http<T> {
         let login = self.login;
         let sessions = apply_fn_factory(
             self.linker.upgrade_service::<T>(),

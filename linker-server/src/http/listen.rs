@@ -18,6 +18,29 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Debug + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Socket for T {}
 
+/// Serves whoever comes by such a socket, from where is known of some.
+pub(crate) trait Http<T>:
+    ServiceFactory<
+        (TimedSocket<T>, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    >
+{
+}
+
+impl<T, F> Http<T> for F where
+    F: ServiceFactory<
+            (TimedSocket<T>, Option<SocketAddr>),
+            Config = (),
+            Response = (),
+            Error = DispatchError,
+            InitError = (),
+        >
+{
+}
+
 /// What is served on a port.
 pub(crate) trait Port: Clone + Send + 'static {
     /// In the names of its threads and in logs.
@@ -27,15 +50,7 @@ pub(crate) trait Port: Clone + Send + 'static {
     fn tune(&self, _io: &TcpStream) {}
 
     /// Speaks HTTP on a socket of either kind. Each thread makes its own.
-    fn http<T: Socket>(
-        self,
-    ) -> impl ServiceFactory<
-        (TimedSocket<T>, Option<SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    >;
+    fn http<T: Socket>(self) -> impl Http<T>;
 }
 
 /// Serves `port` to who connects to `listener`, by TLS where there is `tls`.

@@ -1,11 +1,10 @@
 //! What the meta server answers: reading only.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
 use actix_http::HttpService;
-use actix_http::error::DispatchError;
 use actix_server::Server;
-use actix_service::{ServiceFactory, map_config};
+use actix_service::map_config;
 use actix_web::dev::AppConfig;
 use actix_web::http::header::{CACHE_CONTROL, ETag, EntityTag, Header, IfNoneMatch};
 use actix_web::middleware::from_fn;
@@ -18,7 +17,7 @@ use tracing_actix_web::TracingLogger;
 use super::Current;
 use super::served::Served;
 use crate::http::RequestLog;
-use crate::http::listen::{Port, Socket, listen};
+use crate::http::listen::{Http, Port, Socket, listen};
 use crate::http::timeouts::{HEAD_TIME, TimedSocket, timed};
 
 /// Seconds that a request under way has when the server stops.
@@ -40,15 +39,7 @@ pub(super) fn start(listener: TcpListener, current: Current) -> std::io::Result<
 impl Port for Shared {
     const NAME: &'static str = "meta";
 
-    fn http<T: Socket>(
-        self,
-    ) -> impl ServiceFactory<
-        (TimedSocket<T>, Option<SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    > {
+    fn http<T: Socket>(self) -> impl Http<T> {
         let app = App::new()
             .wrap(from_fn(timed))
             .wrap(TracingLogger::<RequestLog>::new())
