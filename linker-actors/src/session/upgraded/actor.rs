@@ -21,7 +21,7 @@ use crate::worker::Worker;
 const READ_BYTES: usize = 16 * 1024;
 
 /// Frames after which others get their turn: so few of one that sends without a pause take less time than its neighbours notice.
-const TURN_FRAMES: usize = 16;
+const TURN_FRAMES: usize = 8;
 
 /// Bytes after which others get their turn, however few frames they are. A message to a thousand users takes some 16 KiB: several are taken in one turn, for what goes to the same sessions is
 /// written to each of them at once, and writing is most of what it costs.
