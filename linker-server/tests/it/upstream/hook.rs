@@ -56,6 +56,15 @@ impl Hook {
         hook
     }
 
+    /// Answers with this status whatever has the content `"bad"`, and takes everything else.
+    pub(super) async fn answering_bad_with(status: u16) -> Self {
+        Self::saying(move |body| {
+            let status = if body["content"] == "bad" { status } else { 200 };
+            (status, Duration::ZERO)
+        })
+        .await
+    }
+
     /// Takes everything at once.
     pub(super) async fn willing() -> Self {
         Self::saying(|_| (200, Duration::ZERO)).await

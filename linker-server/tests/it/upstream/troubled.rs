@@ -180,11 +180,7 @@ async fn one_whose_messages_take_long_leaves_room_for_others() {
 
 #[tokio::test]
 async fn many_who_are_not_taken_are_in_nobodys_way_either() {
-    let hook = Hook::saying(|body| match body["content"] == "bad" {
-        true => (500, Duration::ZERO),
-        false => (200, Duration::ZERO),
-    })
-    .await;
+    let hook = Hook::answering_bad_with(500).await;
     let node = hook.config().start().await;
     let mut troubled = Vec::new();
     for n in 100..140 {

@@ -84,11 +84,7 @@ async fn what_is_not_taken_is_posted_again_under_its_id_and_in_order() {
 
 #[tokio::test]
 async fn a_refusal_is_told_the_sender_and_holds_up_nobody() {
-    let hook = Hook::saying(|body| match body["content"] == "bad" {
-        true => (422, Duration::ZERO),
-        false => (200, Duration::ZERO),
-    })
-    .await;
+    let hook = Hook::answering_bad_with(422).await;
     let mut node = hook.config().start().await;
     let mut client = Client::login(&node, "ANZ-1").await;
     client.send(referenced("n", "bad", "r1"));
@@ -183,11 +179,7 @@ async fn one_senders_trouble_is_not_anothers() {
 
 #[tokio::test]
 async fn an_application_that_is_away_for_some_messages_is_found_to_be_there_for_others() {
-    let hook = Hook::saying(|body| match body["content"] == "bad" {
-        true => (500, Duration::ZERO),
-        false => (200, Duration::ZERO),
-    })
-    .await;
+    let hook = Hook::answering_bad_with(500).await;
     let node = hook.config().start().await;
     let mut troubled = Vec::new();
     for n in 1..=12 {
