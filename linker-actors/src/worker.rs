@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     /// Frames are encoded here before they are copied into a session's output.
     pub(crate) scratch: RefCell<BytesMut>,
     /// Mailboxes of all connections, logged in or not.
-    connections: RefCell<Places<Recipient<ToSession>>>,
+    connections: RefCell<Places<Arc<Recipient<ToSession>>>>,
     /// Closes that found a mailbox full.
     closing: RefCell<Vec<(Recipient<ToSession>, CloseCode)>>,
 }
@@ -277,7 +277,12 @@ impl Worker {
 
     /// A connection is there; answers its place, for [`Worker::session_closed`].
     pub(crate) fn session_opened(&self, mailbox: Recipient<ToSession>) -> Place {
-        self.connections.borrow_mut().insert(mailbox)
+        self.connections.borrow_mut().insert(Arc::new(mailbox))
+    }
+
+    /// The mailbox of the connection at this place.
+    pub(crate) fn mailbox_at(&self, place: Place) -> Option<Arc<Recipient<ToSession>>> {
+        self.connections.borrow().get(place).cloned()
     }
 
     pub(crate) fn session_closed(&self, place: Place) {
@@ -289,7 +294,7 @@ impl Worker {
         let all = self.connections.borrow();
         self.closing
             .borrow_mut()
-            .extend(all.iter().map(|mailbox| (mailbox.clone(), code)));
+            .extend(all.iter().map(|mailbox| (Recipient::clone(mailbox), code)));
         self.wake.notify_one();
     }
 

@@ -9,6 +9,7 @@ use linker_core::id::NodeInstance;
 use linker_core::port::{Cluster as Registry, NODE_TIMEOUT, NodeRecord, PresenceError, Store};
 use tokio::time::Instant;
 
+use super::rescue::{self, Whose};
 use super::settings::settings_in_common;
 use super::sweeper::Sweeper;
 use super::{Cluster, faults};
@@ -185,18 +186,23 @@ impl Members {
         for record in &registry.nodes {
             let _ = Cluster::peer(&self.node, &record.node);
         }
+        let mut lost = false;
         for peer in cluster.peers.all() {
             if !living.contains(&peer.instance) && peer.set_gone() {
                 tracing::warn!(peer = %peer.instance, "a node lives no more");
                 cluster.peers.remove(&peer);
                 cluster.whereabouts.forget_all();
                 self.inherits = true;
+                lost = true;
                 self.node.links.member_gone();
                 self.node.upstream.member_gone();
                 for (_, router) in self.node.routers.all() {
                     let _ = router.send(RouterMail::PeerGone(Arc::clone(&peer))).await;
                 }
             }
+        }
+        if lost {
+            rescue::begin(&self.node, &self.store, Whose::WhoCameLately);
         }
         cluster.members.store(Arc::new(registry.nodes.clone()));
         self.node.links.set_members(&registry.nodes);

@@ -1,4 +1,4 @@
-//! Messages that others stored as missed while the registry did not know that their recipients are connected here: given to them, for nobody else will.
+//! Messages that others stored as missed though their recipients are connected here: given to them, for nobody else will.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use linker_core::port::{CountRequest, PageFilter, PageRequest, Store, StoreError
 
 use crate::node::Node;
 use crate::router::RouterMail;
+use crate::session::SessionEntry;
 
 /// Users asked about at once.
 const USERS_MAX: usize = 512;
@@ -17,17 +18,25 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// How soon a store that is away is asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Looks for such messages of all who are connected now, after the registry has learned of them.
-pub(crate) fn begin(node: &Arc<Node>, store: &Arc<dyn Store>) {
+/// Who is gone may have stored something for a user who had come so shortly before that.
+const CAME_LATELY: Duration = Duration::from_secs(180);
+/// How long a message may have been on its way into the store when its recipient came.
+const BEING_STORED: Duration = Duration::from_secs(5);
+
+/// Whose messages may have been stored as missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Everybody's: the registry did not know of those who are connected here.
+    All,
+    /// Of those who came lately: a node is gone, maybe before it could look whether the recipient of what it had just stored had come meanwhile.
+    WhoCameLately,
+}
+
+/// Looks for such messages of those who are connected now.
+pub(crate) fn begin(node: &Arc<Node>, store: &Arc<dyn Store>, whose: Whose) {
     let (node, store) = (Arc::clone(node), Arc::clone(store));
     node.backend.clone().spawn(async move {
-        // Messages from before a user came wait to be fetched.
-        let mut since: HashMap<UserId, u64> = HashMap::new();
-        for entry in node.sessions.all() {
-            let known = since.entry(entry.user).or_insert(entry.since_ms);
-            *known = entry.since_ms.min(*known);
-        }
-        let users: Vec<(UserId, u64)> = since.into_iter().collect();
+        let users = users(&node, whose);
         for some in users.chunks(USERS_MAX) {
             while let Err(error) = rescue(&node, &store, some).await {
                 tracing::debug!(error = %error, "what was missed cannot be looked for");
@@ -35,6 +44,29 @@ pub(crate) fn begin(node: &Arc<Node>, store: &Arc<dyn Store>) {
             }
         }
     });
+}
+
+/// Who they are, and from when on their messages are theirs unasked: what is from before a user came waits to be fetched, unless it was to be replayed.
+fn users(node: &Node, whose: Whose) -> Vec<(UserId, u64)> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (came_after, margin) = match whose {
+        Whose::All => (0, 0),
+        Whose::WhoCameLately => {
+            let now = node.clock.now().unix_ms;
+            (now.saturating_sub(millis(CAME_LATELY)), millis(BEING_STORED))
+        }
+    };
+    let mut since: HashMap<UserId, u64> = HashMap::new();
+    let came = |entry: &Arc<SessionEntry>| entry.since_ms >= came_after;
+    for entry in node.sessions.all().into_iter().filter(came) {
+        let from = match entry.replays {
+            true => 0,
+            false => entry.since_ms.saturating_sub(margin),
+        };
+        let known = since.entry(entry.user).or_insert(from);
+        *known = from.min(*known);
+    }
+    since.into_iter().collect()
 }
 
 async fn rescue(node: &Arc<Node>, store: &Arc<dyn Store>, users: &[(UserId, u64)]) -> Result<(), StoreError> {

@@ -16,7 +16,8 @@ use linker_core::upstream::UpstreamEvent;
 
 use super::batch::Batch;
 use super::messages::{Coming, Going, PresenceAnswer, PresenceMail, PresenceOp};
-use crate::cluster::{Cluster, rescue};
+use crate::cluster::Cluster;
+use crate::cluster::rescue::{self, Whose};
 use crate::handle::Event;
 use crate::node::Node;
 use crate::router::{RouterMail, Target};
@@ -328,7 +329,7 @@ impl PresenceActor {
                     );
                 }
                 if std::mem::take(&mut self.was_unknown) || reconciled.added > 0 {
-                    rescue::begin(&self.node, &self.store);
+                    rescue::begin(&self.node, &self.store, Whose::All);
                 }
                 self.on_gone(reconciled.gone);
                 for user in reconciled.back {

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn different_users_come_and_go_together_and_each_in_order() {
         System::new().block_on(async {
-            let mailbox = Deaf.start().recipient();
+            let mailbox = Arc::new(Deaf.start().recipient());
             let now = Now {
                 elapsed: std::time::Duration::ZERO,
                 unix_ms: 0,

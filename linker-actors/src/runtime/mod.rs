@@ -1,5 +1,6 @@
 //! Threads, runtimes and what keeps actors honest: bounded outlets, panic boundaries, timers.
 
+pub(crate) mod by_user;
 pub(crate) mod clock;
 pub(crate) mod guard;
 pub(crate) mod ids;

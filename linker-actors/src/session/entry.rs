@@ -1,6 +1,7 @@
 //! What the node knows of one logged-in session, readable from every thread.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -37,11 +38,14 @@ pub(crate) struct SessionEntry {
     pub(crate) user: UserId,
     /// When it logged in, ms since the epoch.
     pub(crate) since_ms: u64,
+    /// Its client has asked for what it missed to be sent unasked.
+    pub(crate) replays: bool,
     /// Where its connection comes from.
     pub(crate) address: Option<IpAddr>,
     /// So long its replay waits for what other sessions of the user have.
     patient_until: Duration,
-    mailbox: Recipient<ToSession>,
+    /// Shared with its worker: each of one's own takes some 130 bytes.
+    mailbox: Arc<Recipient<ToSession>>,
     max_unproven_bytes: usize,
     gate: AtomicU64,
     /// When it fell behind last, ms since the epoch.
@@ -66,7 +70,7 @@ impl SessionEntry {
     pub(crate) fn new(
         id: SessionId,
         user: UserId,
-        mailbox: Recipient<ToSession>,
+        mailbox: Arc<Recipient<ToSession>>,
         max_unproven_bytes: usize,
         replay: bool,
         now: Now,
@@ -75,6 +79,7 @@ impl SessionEntry {
             id,
             user,
             since_ms: now.unix_ms,
+            replays: replay,
             address: None,
             patient_until: now.elapsed + PATIENCE,
             mailbox,

@@ -44,7 +44,6 @@ pub(super) struct SessionShell {
     core: Session,
     worker: Rc<Worker>,
     id: SessionId,
-    mailbox: Option<Recipient<ToSession>>,
     entry: Option<Arc<SessionEntry>>,
     /// What was shown at login, until the session is registered: a token that may be revoked meanwhile.
     shown: Option<Box<(Arc<ClientApp>, Credentials)>>,
@@ -76,7 +75,6 @@ impl SessionShell {
             core: Session::new(now),
             id: worker.node.next_session_id(),
             worker,
-            mailbox: None,
             entry: None,
             shown: None,
             elders: None,
@@ -94,8 +92,7 @@ impl SessionShell {
     }
 
     pub(super) fn started(&mut self, mailbox: Recipient<ToSession>) {
-        self.place = Some(self.worker.session_opened(mailbox.clone()));
-        self.mailbox = Some(mailbox);
+        self.place = Some(self.worker.session_opened(mailbox));
         self.arm_wheel();
     }
 

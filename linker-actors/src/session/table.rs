@@ -1,8 +1,7 @@
 //! Which sessions are on this node: one map for all threads.
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +9,17 @@ use linker_core::id::{AppName, SessionId, UserId};
 use smallvec::SmallVec;
 
 use super::SessionEntry;
+use crate::runtime::by_user::{ByUser, OfUser};
 
 const STRIPES: usize = 64;
 
-type Stripe = HashMap<UserId, SmallVec<[Arc<SessionEntry>; 1]>>;
+type Stripe = ByUser<Arc<SessionEntry>>;
+
+impl OfUser for Arc<SessionEntry> {
+    fn user(&self) -> &UserId {
+        &self.user
+    }
+}
 
 /// Logged-in sessions by user, oldest first.
 pub(crate) struct SessionTable {
@@ -45,10 +51,7 @@ impl SessionTable {
         if !self.count(entry.user.app(), max_of_app) {
             return false;
         }
-        self.stripe(&entry.user)
-            .entry(entry.user)
-            .or_default()
-            .push(entry);
+        self.stripe(&entry.user).push(entry);
         self.len.fetch_add(1, Ordering::Relaxed);
         true
     }
@@ -77,30 +80,22 @@ impl SessionTable {
 
     pub(crate) fn remove(&self, entry: &SessionEntry) {
         entry.close();
-        let mut stripe = self.stripe(&entry.user);
-        if let Entry::Occupied(mut sessions) = stripe.entry(entry.user) {
-            let before = sessions.get().len();
-            sessions.get_mut().retain(|known| known.id != entry.id);
-            let gone = before - sessions.get().len();
+        let (gone, _) = self
+            .stripe(&entry.user)
+            .retain(&entry.user, |known| known.id != entry.id);
+        if gone > 0 {
             self.len.fetch_sub(gone, Ordering::Relaxed);
-            if sessions.get().is_empty() {
-                sessions.remove();
-            }
-            drop(stripe);
             self.discount(entry.user.app(), gone);
         }
     }
 
     pub(crate) fn of(&self, user: &UserId) -> SmallVec<[Arc<SessionEntry>; 2]> {
-        self.stripe(user)
-            .get(user)
-            .map(|sessions| sessions.iter().cloned().collect())
-            .unwrap_or_default()
+        self.stripe(user).of(user).iter().cloned().collect()
     }
 
     pub(crate) fn find(&self, user: &UserId, session: SessionId) -> Option<Arc<SessionEntry>> {
         self.stripe(user)
-            .get(user)?
+            .of(user)
             .iter()
             .find(|entry| entry.id == session)
             .cloned()
@@ -111,8 +106,7 @@ impl SessionTable {
         let mut found = Vec::new();
         for stripe in &self.stripes {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-            let users = stripe.iter().filter(|(user, _)| meant(user));
-            found.extend(users.flat_map(|(_, sessions)| sessions.iter().cloned()));
+            found.extend(stripe.all().filter(|entry| meant(&entry.user)).cloned());
         }
         found
     }
@@ -126,7 +120,7 @@ impl SessionTable {
         };
         for stripe in &self.stripes {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-            for entry in stripe.values().flatten().filter(|entry| entry.is_slow()) {
+            for entry in stripe.all().filter(|entry| entry.is_slow()) {
                 total += 1;
                 if max > 0 {
                     found.push(Arc::clone(entry));
@@ -145,7 +139,7 @@ impl SessionTable {
         let mut all = Vec::with_capacity(self.len());
         for stripe in &self.stripes {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(stripe.values().flatten().cloned());
+            all.extend(stripe.all().cloned());
         }
         all
     }

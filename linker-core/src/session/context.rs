@@ -46,7 +46,7 @@ pub struct FrameContext<'a> {
     pub(super) config: &'a SessionConfig,
     pub(super) directory: &'a Directory,
     pub(super) proof: &'a mut ProofWindow,
-    pub(super) pump: &'a mut Pump,
+    pub(super) pump: &'a mut Option<Box<Pump>>,
     pub(super) calls: &'a mut usize,
     pub(super) effects: &'a mut Vec<SessionEffect>,
 }
@@ -115,7 +115,7 @@ impl FrameContext<'_> {
     /// # Errors
     /// `RATE_LIMITED` when too many fetches wait already.
     pub fn fetch(&mut self, count: u64) -> Result<(), FrameError> {
-        self.pump.fetch(count)
+        self.pump.get_or_insert_default().fetch(count)
     }
 
     /// Closes all sessions of a user.
@@ -127,7 +127,9 @@ impl FrameContext<'_> {
     /// The client has this message.
     pub fn acknowledge(&mut self, id: &crate::id::MessageId) {
         self.proof.ack(id, |ticket, cost| {
-            self.pump.proven();
+            if let Some(pump) = &mut *self.pump {
+                pump.proven();
+            }
             self.effects.push(SessionEffect::Proven(ticket));
             self.effects.push(SessionEffect::Free(cost));
         });

@@ -212,9 +212,6 @@ impl Pump {
             self.job = Some((Job::CatchUp, Step::Ready));
             self.hinted = false;
         } else if let Some(count) = self.fetches.pop_front() {
-            if self.fetches.is_empty() {
-                self.fetches = VecDeque::new();
-            }
             self.job = Some((Job::Fetch { left: count }, Step::Granting(now + RETRY_AFTER)));
             effects.push(SessionEffect::AcquireFetch);
         } else {
@@ -300,18 +297,16 @@ impl Pump {
         false
     }
 
-    /// The session ends: its turn to fetch, held or waited for, is over.
-    pub(super) fn abandon(&mut self, effects: &mut Vec<SessionEffect>) {
+    /// The session ends: its turn to fetch, held or waited for, is over. Answers what was deferred.
+    pub(super) fn abandon(&mut self, effects: &mut Vec<SessionEffect>) -> VecDeque<Delivery> {
         if let Some((Job::Fetch { .. }, _)) = self.job {
             effects.push(SessionEffect::ReleaseFetch);
         }
-        self.job = None;
-        self.behind = false;
-        self.fetches.clear();
+        self.take_deferred()
     }
 
-    /// Whether a live message has to wait for what is fed from the store.
-    pub(super) fn must_defer(&self, courtesy: bool) -> bool {
-        courtesy && self.behind
+    /// Whether there is nothing to feed any more: another one may do it next time.
+    pub(super) fn is_done(&self) -> bool {
+        self.job.is_none() && !self.behind && self.fetches.is_empty() && self.deferred.is_empty()
     }
 }

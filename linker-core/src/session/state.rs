@@ -61,7 +61,8 @@ pub struct Session {
     pinged_at: Duration,
     rate: TokenBucket,
     proof: ProofWindow,
-    pump: Pump,
+    /// Only while there is something to feed: a million sessions have none.
+    pump: Option<Box<Pump>>,
     calls: usize,
 }
 
@@ -76,7 +77,7 @@ impl Session {
             pinged_at: now.elapsed,
             rate: TokenBucket::default(),
             proof: ProofWindow::default(),
-            pump: Pump::default(),
+            pump: None,
             calls: 0,
         }
     }
@@ -230,8 +231,8 @@ impl Session {
     /// A message for this user.
     pub fn on_delivery(&mut self, delivery: Delivery, cx: &mut SessionContext<'_>) {
         match self.phase {
-            Phase::Open if !self.pump.must_defer(delivery.courtesy) => self.send(delivery, cx),
-            Phase::Open | Phase::Registering => self.pump.defer(delivery),
+            Phase::Open if !(delivery.courtesy && self.is_behind()) => self.send(delivery, cx),
+            Phase::Open | Phase::Registering => self.pump.get_or_insert_default().defer(delivery),
             _ => give_back(delivery, cx),
         }
     }
@@ -256,7 +257,8 @@ impl Session {
     }
 
     fn send_deferred(&mut self, cx: &mut SessionContext<'_>) {
-        for delivery in self.pump.take_deferred() {
+        let deferred = self.pump.as_mut().map(|pump| pump.take_deferred());
+        for delivery in deferred.into_iter().flatten() {
             self.send(delivery, cx);
         }
     }
@@ -292,7 +294,9 @@ impl Session {
             freed += cost;
         });
         effects.push(SessionEffect::Free(freed));
-        self.pump.proven();
+        if let Some(pump) = &mut self.pump {
+            pump.proven();
+        }
         cx.backlog_bytes = cx.backlog_bytes.saturating_sub(freed);
         self.advance(cx);
     }
@@ -357,8 +361,7 @@ impl Session {
             self.phase = Phase::Closing(cx.now.elapsed + CLOSE_LINGER);
             // First of all, so that nothing that is given back is offered to this session again.
             cx.effects.push(SessionEffect::Close(code));
-            self.pump.abandon(cx.effects);
-            for delivery in self.pump.take_deferred() {
+            for delivery in self.stop_feeding(cx) {
                 give_back(delivery, cx);
             }
             // From a client that proves nothing no proof is on its way: what it has can go another way at once.
@@ -381,9 +384,9 @@ impl Session {
     /// The connection is gone: everything unproven is given back. More calls do nothing.
     pub fn on_closed(&mut self, cx: &mut SessionContext<'_>) {
         self.phase = Phase::Ended;
-        self.pump.abandon(cx.effects);
+        let deferred = self.stop_feeding(cx);
         self.give_back_unproven(cx);
-        for delivery in self.pump.take_deferred() {
+        for delivery in deferred {
             give_back(delivery, cx);
         }
     }
@@ -402,11 +405,9 @@ impl Session {
         if let Some(in_ms) = self.token_ends_in_ms(now) {
             deadline = deadline.min(now.elapsed + Duration::from_millis(in_ms));
         }
-        let stall = self
-            .pump
-            .stall_deadline(self.proof.is_waiting(), config.stall_timeout);
-        let retry = self.pump.retry_at();
-        [stall, retry].into_iter().flatten().fold(deadline, Duration::min)
+        let retry = self.pump.as_ref().and_then(|pump| pump.retry_at());
+        let deadlines = [self.stall_deadline(config), retry];
+        deadlines.into_iter().flatten().fold(deadline, Duration::min)
     }
 
     fn token_ends_in_ms(&self, now: Now) -> Option<u64> {
@@ -435,8 +436,7 @@ impl Session {
         } else if self.heard_at + config.heartbeat_timeout <= now {
             self.close(CloseCode::HeartbeatTimeout, cx);
         } else if self
-            .pump
-            .stall_deadline(self.proof.is_waiting(), config.stall_timeout)
+            .stall_deadline(config)
             .is_some_and(|deadline| deadline <= now)
         {
             self.close(CloseCode::Stalled, cx);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix::Recipient;
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use linker_core::code::{CloseCode, ErrorCode, FrameError};
@@ -167,16 +168,21 @@ impl SessionShell {
         }
     }
 
+    /// A sender of its own has a place of its own in the mailbox.
+    fn own_mailbox(&self) -> Option<Recipient<ToSession>> {
+        let mailbox = self.worker.mailbox_at(self.place?)?;
+        Some(Recipient::clone(&mailbox))
+    }
+
     /// Closes the sessions that a user has on other nodes; the answer comes by mailbox.
     fn close_elsewhere(&self, user: UserId, found_here: bool, reference: Option<Box<str>>) {
-        let Some(mailbox) = self.mailbox.clone() else {
+        let Some(mailbox) = self.own_mailbox() else {
             return;
         };
         let node = Arc::clone(&self.worker.node);
         node.backend.clone().spawn(async move {
             let found_there = node.close_elsewhere(user, CloseCode::ClosedByMaster).await;
             let answer = (user, found_here || found_there > 0, reference);
-            // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::UserClosed(Box::new(answer)));
         });
     }
@@ -238,7 +244,7 @@ impl SessionShell {
         app: Arc<linker_core::app::ClientApp>,
         credentials: linker_core::port::Credentials,
     ) {
-        let Some(mailbox) = self.mailbox.clone() else {
+        let Some(mailbox) = self.own_mailbox() else {
             return;
         };
         if self.entry.is_none() && crate::logins::are_revocable(&credentials) {
@@ -248,7 +254,6 @@ impl SessionShell {
         let authenticator = node.authenticators.of(&app.app_name);
         node.backend.clone().spawn(async move {
             let result = crate::logins::authenticate(&node, &app, authenticator, credentials).await;
-            // A sender of its own has a place of its own in the mailbox.
             let _ = mailbox.try_send(ToSession::Authenticated(result));
         });
     }
@@ -271,7 +276,7 @@ impl SessionShell {
 
     /// False when the user's app has too many sessions already.
     fn register(&mut self, user: UserId, replay: bool) -> bool {
-        let Some(mailbox) = self.mailbox.clone() else {
+        let Some(mailbox) = self.place.and_then(|place| self.worker.mailbox_at(place)) else {
             return true;
         };
         let node = &self.worker.node;
@@ -316,7 +321,7 @@ impl SessionShell {
         future: linker_core::port::BoxFuture<'static, linker_core::session::CallResult>,
         reference: Option<Box<str>>,
     ) {
-        let Some(mailbox) = self.mailbox.clone() else {
+        let Some(mailbox) = self.own_mailbox() else {
             return;
         };
         self.worker.node.backend.spawn(async move {

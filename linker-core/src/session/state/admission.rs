@@ -82,7 +82,7 @@ impl Session {
                     self.proof.use_client_acks();
                 }
                 if options.replay {
-                    self.pump.fall_behind(true, cx.now.elapsed);
+                    self.fall_behind(true, cx);
                 }
                 let expires_at_s = believed.expires_at_s;
                 self.login = Some(Box::new(LoggedIn {
@@ -133,7 +133,7 @@ impl Session {
                 let reply = login::reply(&app_id, &user_id, None, missing);
                 cx.effects
                     .push(SessionEffect::Send(ServerFrame::AuthReply(reply)));
-                if !self.pump.is_behind() {
+                if !self.is_behind() {
                     self.send_deferred(cx);
                 }
                 self.advance(cx);

@@ -4,6 +4,7 @@ mod bad_input;
 mod fetching;
 mod frozen;
 mod kill9;
+mod late_row;
 mod local;
 mod moving;
 mod rolling;

@@ -8,11 +8,12 @@ use linker_core::port::{Cluster, NodeRecord, PresenceError, Reconciled, Register
 
 use super::Change;
 use super::turns::Turns;
+use crate::runtime::by_user::{ByUser, OfUser};
 
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    /// Oldest first; nobody has an empty list.
-    sessions: HashMap<UserId, Vec<Entry>>,
+    /// Oldest first. Boxed, so that the room that is free takes none.
+    sessions: ByUser<Box<Entry>>,
     beats: BTreeMap<NodeName, Beat>,
     /// Who lived when last somebody beat.
     seen: Vec<NodeInstance>,
@@ -27,6 +28,12 @@ pub(super) struct Registry {
 struct Entry {
     session: SessionRef,
     first: bool,
+}
+
+impl OfUser for Box<Entry> {
+    fn user(&self) -> &UserId {
+        &self.session.user
+    }
 }
 
 #[derive(Debug)]
@@ -61,10 +68,10 @@ pub(super) struct Removal {
 impl Registry {
     pub(super) fn register(&mut self, session: SessionRef, limit: usize, alive: Alive) -> Registered {
         let mut registered = Registered {
-            first: self.add(session.clone()).first,
+            first: self.add(session.clone()),
             evicted: Vec::new(),
         };
-        let count = self.sessions.get(&session.user).map_or(0, Vec::len);
+        let count = self.sessions.of(&session.user).len();
         for _ in limit..count {
             let Some(entry) = self.to_evict(&session, alive) else {
                 break;
@@ -75,24 +82,21 @@ impl Registry {
         registered
     }
 
-    /// Answers the entry, also if it was there already.
-    fn add(&mut self, session: SessionRef) -> &Entry {
-        let entries = self.sessions.entry(session.user).or_default();
-        let known = entries.iter().position(|entry| entry.session == session);
-        let at = known.unwrap_or_else(|| {
-            let first = entries.is_empty();
-            // Nearly everybody has one: room for four would be a tenth of what a session costs.
-            entries.reserve_exact(1);
-            entries.push(Entry { session, first });
-            entries.len() - 1
-        });
-        &entries[at]
+    /// Whether it was its user's first, also if it was there already.
+    fn add(&mut self, session: SessionRef) -> bool {
+        let entries = self.sessions.of(&session.user);
+        if let Some(known) = entries.iter().find(|entry| entry.session == session) {
+            return known.first;
+        }
+        let first = entries.is_empty();
+        self.sessions.push(Box::new(Entry { session, first }));
+        first
     }
 
     /// The oldest of a dead node, else the oldest; not the one for whom room is made.
     fn to_evict(&self, newest: &SessionRef, alive: Alive) -> Option<SessionRef> {
         let others = || {
-            let entries = self.sessions.get(&newest.user).into_iter().flatten();
+            let entries = self.sessions.of(&newest.user).iter();
             entries
                 .map(|entry| &entry.session)
                 .filter(move |entry| *entry != newest)
@@ -102,22 +106,17 @@ impl Registry {
     }
 
     pub(super) fn remove(&mut self, session: &SessionRef) -> Removal {
-        let Some(entries) = self.sessions.get_mut(&session.user) else {
-            return Removal::default();
-        };
-        let Some(at) = entries.iter().position(|entry| entry.session == *session) else {
-            return Removal::default();
-        };
-        entries.remove(at);
-        let last = entries.is_empty();
-        if last {
-            self.sessions.remove(&session.user);
+        let (removed, left) = self
+            .sessions
+            .retain(&session.user, |entry| entry.session != *session);
+        Removal {
+            removed: removed > 0,
+            last: removed > 0 && left == 0,
         }
-        Removal { removed: true, last }
     }
 
     pub(super) fn sessions_of(&self, user: &UserId, alive: Alive) -> Vec<SessionRef> {
-        let entries = self.sessions.get(user).into_iter().flatten();
+        let entries = self.sessions.of(user).iter();
         entries
             .filter(|entry| self.lives(&entry.session.node, alive))
             .map(|entry| entry.session.clone())
@@ -125,7 +124,7 @@ impl Registry {
     }
 
     pub(super) fn entries(&self, node: &NodeInstance) -> u64 {
-        let all = self.sessions.values().flatten();
+        let all = self.sessions.all();
         all.filter(|entry| entry.session.node == *node).count() as u64
     }
 
@@ -191,7 +190,7 @@ impl Registry {
     }
 
     pub(super) fn sweep(&mut self, max: u32, alive: Alive) -> (Vec<UserId>, Change) {
-        let all = self.sessions.values().flatten().map(|entry| &entry.session);
+        let all = self.sessions.all().map(|entry| &entry.session);
         let dead: Vec<SessionRef> = all
             .filter(|session| !self.lives(&session.node, alive))
             .take(max as usize)
@@ -212,7 +211,7 @@ impl Registry {
         sessions: Vec<SessionRef>,
     ) -> (Reconciled, Change) {
         let kept: HashSet<&SessionRef> = sessions.iter().collect();
-        let all = self.sessions.values().flatten().map(|entry| &entry.session);
+        let all = self.sessions.all().map(|entry| &entry.session);
         let surplus: Vec<SessionRef> = all
             .filter(|session| session.node == *node && !kept.contains(session))
             .cloned()
@@ -222,13 +221,13 @@ impl Registry {
         let mut changed = Vec::new();
         for session in sessions {
             let user = session.user;
-            let before = self.sessions.get(&user);
-            if before.is_some_and(|entries| entries.iter().any(|entry| entry.session == session)) {
+            let known = self.sessions.of(&user);
+            if known.iter().any(|entry| entry.session == session) {
                 continue;
             }
             reconciled.added += 1;
             changed.push(user);
-            if self.add(session).first && swept {
+            if self.add(session) && swept {
                 reconciled.back.push(user);
             }
         }
