@@ -76,6 +76,8 @@ impl Metrics {
         ] {
             counter!(name).increment(0);
         }
+        // The name is there also where there is no other node.
+        let _ = histogram!("linker_bus_batch_size");
         let auth = |outcome| counter!("linker_auth_total", "outcome" => outcome);
         let metrics = Self {
             reliable: OfFeature::new(Feature::Reliable),

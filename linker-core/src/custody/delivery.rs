@@ -15,6 +15,9 @@ pub struct Ticket {
     pub generation: u32,
 }
 
+/// What custody of a message takes besides the envelope: its place in the table of those pending, in the proof window, and among the references that are remembered.
+const UNPROVEN_BYTES: usize = 448;
+
 /// A message handed to a session.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -27,8 +30,8 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Bytes it counts for.
+    /// Bytes it counts for with its session: the memory it takes until it is proven, so that a session that proves nothing costs no more than its bound.
     pub fn cost(&self) -> usize {
-        self.envelope.cost()
+        self.envelope.cost() + self.ticket.map_or(0, |_| UNPROVEN_BYTES)
     }
 }

@@ -62,7 +62,15 @@ impl Page {
             what: what.to_owned(),
             limit,
             measured,
+            stopped_by: None,
         });
+    }
+
+    /// What stops the mark that was noted last, told where it is not met.
+    pub(crate) fn stopped_by(&mut self, what: &'static str) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.stopped_by = Some(what);
+        }
     }
 
     /// Has the README quote a ratio, if it was measured.

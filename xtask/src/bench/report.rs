@@ -169,6 +169,17 @@ fn append_marks(text: &mut String, parts: &[Part]) {
     let mut table = Page::default();
     table.table(&["", "mark", "measured", ""], &rows);
     text.push_str(&table.text);
+    let missed = marks.iter().filter(|mark| mark.is_met() == Some(false));
+    let stopped: Vec<_> = missed
+        .filter_map(|mark| Some((&mark.what, mark.stopped_by?)))
+        .collect();
+    if !stopped.is_empty() {
+        text.push_str("What stops those that are not met:\n\n");
+        for (what, why) in stopped {
+            let _ = writeln!(text, "- *{what}*: {why}");
+        }
+        text.push('\n');
+    }
 }
 
 fn append_findings(text: &mut String, results: &Results) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::cmd;
 use linker_actors::adapter::redis::{RedisOptions, RedisPresence};
 use linker_core::id::UserId;
-use linker_core::port::{Presence, PresenceError, PresenceWatcher, SessionRef};
+use linker_core::port::{Presence, PresenceError, PresenceWatcher, Reconciled, SessionRef};
 use linker_core::testkit::sample::{node, node_record, session, user};
 
 use super::harness::{Domain, PATIENCE, PrivateRedis, new_domain, options, raw, shared_url};
@@ -294,4 +294,50 @@ async fn changes_are_told_by_user_until_the_connection_is_lost() {
         .await;
     flush.expect("flushed");
     until("all was lost", async || all() > before).await;
+}
+
+/// All nodes of a domain do this at once when Redis is back: each script more of a session is one more reason for a heartbeat to come too late.
+#[tokio::test]
+async fn what_is_registered_already_is_looked_at_and_not_registered_again() {
+    let redis = PrivateRedis::start(&[]).await;
+    let domain = new_domain();
+    let presence = RedisPresence::open(&redis.url(), options(&domain))
+        .await
+        .expect("opened");
+    presence.join(node_record(1)).await.expect("joined");
+    let all: Vec<SessionRef> = (0..1200).map(|n| session(n, 1, n)).collect();
+    presence.register(all.clone()).await.expect("registered");
+    let mut connection = raw(&redis.url()).await;
+    cmd("CONFIG")
+        .arg("RESETSTAT")
+        .query_async::<()>(&mut connection)
+        .await
+        .expect("reset");
+    let reconciled = presence.reconcile(node(1), all.clone()).await;
+    assert_eq!(reconciled, Ok(Reconciled::default()));
+    let told: String = cmd("INFO")
+        .arg("commandstats")
+        .query_async(&mut connection)
+        .await
+        .expect("told");
+    assert!(told.contains("cmdstat_zscore:calls=1200,"), "{told}");
+    assert!(!told.contains("cmdstat_evalsha"), "{told}");
+    // Half of what is known of a session is nothing.
+    let of_user = format!("linker:{{{domain}:u:{}}}", user(5));
+    let entries = format!(
+        "linker:{{{domain}:n:{}}}:entries:{:016x}",
+        node(1).name,
+        node(1).incarnation
+    );
+    let mut forget = cmd("SREM");
+    forget.arg(&entries).arg(format!("{}/7/0", user(7)));
+    for command in [forget, cmd("DEL").arg(of_user).clone()] {
+        let removed: u64 = command.query_async(&mut connection).await.expect("removed");
+        assert_eq!(removed, 1);
+    }
+    let reconciled = presence.reconcile(node(1), all).await.expect("reconciled");
+    assert_eq!((reconciled.added, reconciled.removed), (1, 0));
+    assert_eq!(presence.entries(&node(1)).await, Ok(1200));
+    let found = presence.lookup(vec![user(5), user(7)]).await;
+    assert_eq!(found, Ok(vec![vec![session(5, 1, 5)], vec![session(7, 1, 7)]]));
 }

@@ -1,14 +1,19 @@
 //! The OpenAPI document, made from the code, and a page to read it.
 
-use actix_web::web::{self, ServiceConfig};
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, http::header};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{load, login, messages, network, pushes, users};
+use crate::http::paths::{READ, read, resource};
+
+const DOCUMENT: &str = "/api/v1/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -98,7 +103,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .insert_header((header::LOCATION, "/docs/"))
             .finish()
     };
+    let document = Arc::new(Api::openapi());
+    let answer = move || {
+        let document = Arc::clone(&document);
+        async move { HttpResponse::Ok().json(&*document) }
+    };
     config
-        .route("/docs", web::get().to(to_page))
-        .service(SwaggerUi::new("/docs/{_:.*}").url("/api/v1/openapi.json", Api::openapi()));
+        .service(resource("/docs", READ).route(read().to(to_page)))
+        .service(resource(DOCUMENT, READ).route(read().to(answer)))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from(DOCUMENT)));
 }

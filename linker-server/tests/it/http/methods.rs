@@ -14,6 +14,7 @@ async fn what_can_be_read_can_be_asked_for_without_its_body() {
         "/api/v1/users/ANZ-1",
         "/console",
         "/asyncapi.json",
+        "/api/v1/openapi.json",
     ] {
         let head = format!("HEAD {path} HTTP/1.1");
         let answer = request(node.admin, &head).await.expect("an answer");
@@ -34,6 +35,7 @@ async fn a_method_that_a_path_does_not_have_is_refused_by_naming_those_it_has() 
         ("GET", "/api/v1/pushes/x/retry", "POST"),
         ("GET", "/api/v1/users/ANZ-1/sessions", "DELETE"),
         ("GET", "/api/v1/login", "POST"),
+        ("POST", "/api/v1/openapi.json", "GET, HEAD"),
     ] {
         let head = format!("{method} {path} HTTP/1.1");
         let answer = request(node.admin, &head).await.expect("an answer");

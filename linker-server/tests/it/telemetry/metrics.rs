@@ -196,6 +196,28 @@ async fn nodes_expose_exactly_what_is_documented() {
 }
 
 #[tokio::test]
+async fn a_node_alone_shows_all_but_those_of_links_before_anything_happens() {
+    let node = Node::start().await;
+    let text = node.admin_get("/metrics").await.body;
+    for name in [
+        "linker_sessions",
+        "linker_presence_entries",
+        "linker_messages_total",
+        "linker_delivery_seconds",
+        "linker_pending_messages",
+        "linker_store_batch_size",
+        "linker_store_commit_seconds",
+        "linker_bus_batch_size",
+        "linker_slow_consumers_total",
+        "linker_stalled_sessions_total",
+        "linker_auth_total",
+        "linker_mailbox_full_total",
+    ] {
+        assert!(text.contains(&format!("\n# TYPE {name} ")), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn they_mean_what_they_say() {
     let (network, nodes) = busy_network().await;
     let all = async |name: &str, labels: &[(&str, &str)]| {

@@ -16,6 +16,8 @@ pub(crate) struct Mark {
     pub(crate) limit: Limit,
     /// None: not measured.
     pub(crate) measured: Option<f64>,
+    /// What stops it, told where it is not met.
+    pub(crate) stopped_by: Option<&'static str>,
 }
 
 impl Mark {
@@ -67,6 +69,7 @@ mod tests {
             what: "x".to_owned(),
             limit,
             measured,
+            stopped_by: None,
         };
         mark.cells()[1..].join(", ")
     }

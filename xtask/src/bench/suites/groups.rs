@@ -104,6 +104,9 @@ fn render(results: &Results, page: &mut Page) {
     page.picture("groups", title, lines(title, axis, &drawn));
     let largest = value("Linker, FAST", 1000, CPU);
     page.mark("group of 1000, each delivery", Limit::AtMost(4.0, "µs"), largest);
+    page.stopped_by(
+        "one message to a thousand sockets is a thousand calls of `send`, 70 % of the time (`perf`) and more than 4 µs each; several under way share them",
+    );
     page.mark(
         "group of 1000, ten messages under way, each delivery",
         Limit::AtMost(4.0, "µs"),

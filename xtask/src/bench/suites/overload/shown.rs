@@ -60,6 +60,10 @@ fn twice(results: &Results, page: &mut Page) {
             Limit::AtMost(10_000.0, "ms"),
             results.worst(spot, "latency.maxMs"),
         );
+        page.stopped_by(
+            "nothing is lost or dropped, so whatever is sent faster than it can be delivered waits: its sessions fall behind and are fed from the store, at the speed at which it is written \
+             and read at the same time. The latency is bounded by how much may wait (`reliable.retention.maxPerUser`), not by a time",
+        );
         let back = results.ratio_of(spot, AFTER, BEFORE);
         page.mark(
             &format!("{what}, memory after it, of before"),
