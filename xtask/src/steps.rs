@@ -16,6 +16,14 @@ pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command.current_dir(workspace_root());
+    // Build scripts that look at these (ring's) would run anew, and most of what there is be built again, each time somebody calls cargo by hand in between.
+    let told_of_this_program =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(told_of_this_program) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -50,6 +50,8 @@ pub struct NewPush {
     pub feature: Feature,
     /// Its id, 1 to 64 of `A-Z a-z 0-9 -`, so that making it again changes nothing; `None`: a new one.
     pub id: Option<String>,
+    /// Tells it from others, a digest of it say: made again with the same id and another of these it is [`PushError::OtherRequest`]. `None`: whatever has this id is the same.
+    pub fingerprint: Option<String>,
     /// The apps to which who makes it is bound, to be found in its report; empty: to none.
     pub apps: Vec<AppName>,
 }
@@ -96,6 +98,9 @@ pub enum PushError {
     /// What a message would be refused for.
     #[error("{0}")]
     Refused(FrameError),
+    /// Another push was made with this id.
+    #[error("another push was made with this id")]
+    OtherRequest,
     /// No push of this id is kept.
     #[error("no push of this id is kept")]
     Unknown,
@@ -128,7 +133,7 @@ impl LinkerHandle {
             Some(id) => {
                 let id = checked_id(id)?;
                 match self.read_push(&id).await {
-                    Ok(_) => return Ok(id),
+                    Ok((job, _)) => return same_push(id, &job, push.fingerprint.as_ref()),
                     Err(PushError::Unknown) => id,
                     Err(error) => return Err(error),
                 }
@@ -175,6 +180,7 @@ impl LinkerHandle {
             created: now_ms,
             counts: None,
             parts: open.parts.len() as u32,
+            fingerprint: push.fingerprint.clone(),
             apps: push.apps.iter().map(ToString::to_string).collect(),
         };
         let numbered: Vec<(u32, Part)> = (0..).zip(parts).collect();
@@ -197,8 +203,11 @@ impl LinkerHandle {
         ];
         if self.write(begin).await? {
             self.node().wake_pushes();
+            return Ok(id);
         }
-        Ok(id)
+        // Another request of this id was faster.
+        let (first, _) = self.read_push(&id).await?;
+        same_push(id, &first, push.fingerprint.as_ref())
     }
 
     /// How far a push is, for a day.
@@ -452,6 +461,15 @@ impl LinkerHandle {
 
 fn number_of(key: &str) -> Option<u32> {
     key.rsplit_once('/')?.1.parse().ok()
+}
+
+/// Answers the id where the push that has it is the one that is made again.
+fn same_push(id: String, first: &Job, fingerprint: Option<&String>) -> Result<String, PushError> {
+    let differs = |(first, again): (&String, &String)| first != again;
+    match first.fingerprint.as_ref().zip(fingerprint).is_some_and(differs) {
+        true => Err(PushError::OtherRequest),
+        false => Ok(id),
+    }
 }
 
 fn open_part(number: u32, node: Option<String>) -> OpenPart {

@@ -30,6 +30,9 @@ pub(super) struct Job {
     pub(super) counts: Option<Counts>,
     /// A part has this many users at most, but for those of nodes.
     pub(super) parts: u32,
+    /// Tells it from another request of the same id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fingerprint: Option<String>,
     /// To which its maker is bound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) apps: Vec<String>,

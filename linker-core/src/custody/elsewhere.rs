@@ -18,6 +18,8 @@ use crate::port::WaitReason;
 
 /// A node that has a message for so long without a word is asked whether it still has it: the bus may have lost the one or the other.
 const ASK_AFTER: Duration = Duration::from_secs(2);
+/// Each time it is asked for the same message again, it is given twice as long, up to this: where all is slow, thousands of questions a second would be why.
+const ASK_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked for such messages, and for those that a fault keeps in memory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -326,11 +328,11 @@ impl<S: Clone> Custody<S> {
                 .filter(|id| id.is_node())
                 .collect();
             handed |= !nodes.is_empty();
-            if nodes.is_empty() || pending.asked_at + ASK_AFTER > now {
+            if nodes.is_empty() || pending.asked_at + patience(pending.asks) > now {
                 continue;
             }
             pending.asked_at = now;
-            pending.asked = true;
+            pending.asks = pending.asks.saturating_add(1);
             let word = NodeWord::Ask(ticket, pending.envelope.id);
             for id in nodes {
                 match cx.sessions.node(id) {
@@ -404,6 +406,11 @@ impl<S: Clone> Custody<S> {
     }
 }
 
+/// How long a node is given that was asked so often.
+fn patience(asks: u8) -> Duration {
+    ASK_AFTER.saturating_mul(1 << asks.min(8)).min(ASK_AFTER_MAX)
+}
+
 /// What came of offering a message to nodes.
 #[derive(Debug, Default)]
 pub(super) struct Offering {
@@ -435,7 +442,7 @@ pub(super) fn offer_to_nodes<L: LocalSessions>(
             NodeOffer::Sent => {
                 pending.holders.push(id);
                 pending.asked_at = cx.now.elapsed;
-                pending.asked = false;
+                pending.asks = 0;
                 offering.sent = true;
             }
             NodeOffer::Gone => offering.without.push(id),

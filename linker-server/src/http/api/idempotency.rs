@@ -109,6 +109,16 @@ impl Table {
     }
 }
 
+impl Problem {
+    /// The key was used for another request.
+    pub(super) fn of_another_request() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "this Idempotency-Key was used for another request",
+        )
+    }
+}
+
 /// Keys that this node has seen lately.
 #[derive(Debug, Default)]
 pub(super) struct Idempotency(Mutex<Table>);
@@ -151,10 +161,7 @@ impl Idempotency {
         let mut table = self.table();
         table.forget_old(now);
         match table.of.get(key) {
-            Some(known) if known.digest != digest => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "this Idempotency-Key was used for another request",
-            )),
+            Some(known) if known.digest != digest => Err(Problem::of_another_request()),
             Some(known) => match &known.answered {
                 Some(answered) => Ok(Some(answered.clone())),
                 None => Err(Problem::new(

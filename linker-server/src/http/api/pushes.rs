@@ -112,6 +112,7 @@ impl From<PushError> for Problem {
     fn from(error: PushError) -> Self {
         match error {
             PushError::Refused(error) => linker_actors::SendError::Refused(error).into(),
+            PushError::OtherRequest => Self::of_another_request(),
             PushError::Unknown => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             PushError::Running => Self::new(StatusCode::CONFLICT, error.to_string()),
             error => Self::away(error),
@@ -148,10 +149,14 @@ pub(super) async fn push(
     super::check_json(&request)?;
     let id = key.as_ref().map(Key::digest);
     // A million ids take a while, in which health is to be answered.
-    let (parsing, of) = (body.clone(), linker.clone());
-    let push = web::block(move || new_push(&of, super::parse(&parsing)?, id, &bearer))
-        .await
-        .map_err(Problem::away)??;
+    let (parsing, of, shown) = (body.clone(), linker.clone(), key.clone());
+    let push = web::block(move || -> Result<NewPush, Problem> {
+        let fingerprint = shown.map(|key| key.with(&parsing));
+        let push = new_push(&of, super::parse(&parsing)?, id, &bearer)?;
+        Ok(NewPush { fingerprint, ..push })
+    })
+    .await
+    .map_err(Problem::away)??;
     known
         .once(key, &body, async || {
             let push_id = linker.push(push).await?;
@@ -207,6 +212,7 @@ fn new_push(
             _ => linker_core::envelope::Feature::Reliable,
         },
         id,
+        fingerprint: None,
         apps: bearer.apps(),
     })
 }

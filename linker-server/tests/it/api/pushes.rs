@@ -182,11 +182,14 @@ async fn a_push_that_is_made_again_under_its_key_is_one() {
     let body = json!({"to": ["ANZ-1"], "content": 1});
     let key = "Idempotency-Key: news-1\r\n";
     let first = Api::of(&a).post_with(PATH, key, &body).await;
+    let other = json!({"to": ["ANZ-2"], "content": 1});
+    Api::of(&b).post_with(PATH, key, &other).await.problem(422);
     let again = Api::of(&b).post_with(PATH, key, &body).await;
     assert_eq!((first.status, again.status), (202, 202));
     assert_eq!(first.json(), again.json());
     done(&Api::of(&b), first.json()["pushId"].as_str().unwrap()).await;
     assert_eq!(Client::login(&b, "ANZ-1").await.missing(), 1);
+    assert_eq!(Client::login(&b, "ANZ-2").await.missing(), 0);
 }
 
 #[tokio::test]
