@@ -80,6 +80,7 @@ async fn users_of_another_domain_are_asked_for_there() {
         );
     }
     // Messages go there all the same.
+    network.await_link(&nodes[0], 1, true).await;
     let mut reader = Client::login(&nodes[1], &stranger).await;
     let sent = api
         .post("/api/v1/messages", &json!({"to": stranger, "content": 1}))

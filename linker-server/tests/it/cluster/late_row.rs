@@ -64,7 +64,7 @@ async fn what_a_dead_node_stored_for_a_user_who_came_meanwhile_is_given_to_them(
     for replay in [true, false] {
         let domain = Domain::new().await;
         let mut nodes = domain.pair().await;
-        let mut sender = Client::login(&nodes[0], "ANZ-1").await;
+        let sender = Client::login(&nodes[0], "ANZ-1").await;
         let mut held = HeldCommits::of(&domain).await;
         sender.send(referenced("ANZ-2", "x", "r"));
         held.one_waits().await;
