@@ -18,8 +18,6 @@ use crate::port::WaitReason;
 
 /// A node that has a message for so long without a word is asked whether it still has it: the bus may have lost the one or the other.
 const ASK_AFTER: Duration = Duration::from_secs(2);
-/// Each time it is asked for the same message again, it is given twice as long, up to this: where all is slow, thousands of questions a second would be why.
-const ASK_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked for such messages, and for those that a fault keeps in memory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -328,11 +326,11 @@ impl<S: Clone> Custody<S> {
                 .filter(|id| id.is_node())
                 .collect();
             handed |= !nodes.is_empty();
-            if nodes.is_empty() || pending.asked_at + patience(pending.asks) > now {
+            if nodes.is_empty() || pending.asked_at + ASK_AFTER > now {
                 continue;
             }
             pending.asked_at = now;
-            pending.asks = pending.asks.saturating_add(1);
+            pending.asked = true;
             let word = NodeWord::Ask(ticket, pending.envelope.id);
             for id in nodes {
                 match cx.sessions.node(id) {
@@ -406,11 +404,6 @@ impl<S: Clone> Custody<S> {
     }
 }
 
-/// How long a node is given that was asked so often.
-fn patience(asks: u8) -> Duration {
-    ASK_AFTER.saturating_mul(1 << asks.min(8)).min(ASK_AFTER_MAX)
-}
-
 /// What came of offering a message to nodes.
 #[derive(Debug, Default)]
 pub(super) struct Offering {
@@ -442,7 +435,7 @@ pub(super) fn offer_to_nodes<L: LocalSessions>(
             NodeOffer::Sent => {
                 pending.holders.push(id);
                 pending.asked_at = cx.now.elapsed;
-                pending.asks = 0;
+                pending.asked = false;
                 offering.sent = true;
             }
             NodeOffer::Gone => offering.without.push(id),

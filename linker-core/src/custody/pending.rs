@@ -83,8 +83,8 @@ pub(super) struct Pending<S> {
     pub(super) refused_by: SmallVec<[SessionId; 1]>,
     /// When other nodes were last sent it, or asked for it.
     pub(super) asked_at: Duration,
-    /// How often they were asked since they were sent it: who was, and does not have it, may never have got it.
-    pub(super) asks: u8,
+    /// They were asked since they were sent it: who does not have it may never have got it.
+    pub(super) asked: bool,
     pub(super) row: Row,
     /// Its content is in the store only.
     pub(super) stripped: bool,

@@ -180,7 +180,7 @@ impl<S: Clone> Custody<S> {
             looked_once_more: false,
             refused_by: SmallVec::new(),
             asked_at: now,
-            asks: 0,
+            asked: false,
             row: Row::None,
             stripped: false,
             wants_behind: false,

@@ -65,7 +65,7 @@ impl<S: Clone> Custody<S> {
             return;
         }
         pending.holders.retain(|holder| *holder != id);
-        if pending.asks == 0 {
+        if !pending.asked {
             pending.refused_by.push(id);
         }
         self.lines.refused(&pending.envelope.to, &[id]);
@@ -160,7 +160,7 @@ impl<S: Clone> Custody<S> {
             };
             if pending.holders.contains(&id) && pending.in_line {
                 pending.asked_at = cx.now.elapsed;
-                pending.asks = 0;
+                pending.asked = false;
                 cx.sessions.offer_node(node, &pending.envelope, Some(ticket));
             } else if stuck.contains(&ticket) {
                 self.try_again(ticket, cx);

@@ -61,28 +61,6 @@ fn a_message_that_the_bus_loses_again_and_again_is_handed_over_until_it_arrives(
     assert!(!world.effects.iter().any(absent), "it waits for no fetch");
 }
 
-/// Thousands that are slow would else cost more than what makes them slow.
-#[test]
-fn a_node_that_does_not_answer_is_asked_ever_less_often() {
-    let mut world = World::new();
-    world.targets.elsewhere.borrow_mut().push(PEER);
-    world.send(1);
-    world.wait(Duration::from_millis(20));
-    world.store_all();
-    let mut asked_at = Vec::new();
-    for second in 1..=200 {
-        world.wait(Duration::from_secs(1));
-        let asks = world.told();
-        let asks = asks.iter().filter(|word| matches!(word, NodeWord::Ask(..)));
-        asked_at.extend(asks.map(|_| second));
-        world.effects.clear();
-    }
-    let pauses: Vec<u64> = asked_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(asked_at[0] <= 4, "{asked_at:?}");
-    assert!(pauses.is_sorted(), "{asked_at:?}");
-    assert!((60..=62).contains(pauses.last().unwrap()), "{asked_at:?}");
-}
-
 #[test]
 fn a_message_that_a_node_refuses_twice_is_left_to_the_store() {
     let mut world = World::new();
