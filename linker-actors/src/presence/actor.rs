@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::router::{RouterMail, Target};
 use crate::runtime::guard;
 use crate::runtime::ids::IdSource;
+use crate::runtime::leftovers::{self, Leftovers};
 use crate::runtime::outlet::Outlet;
 use crate::session::{Registration, SessionEntry, ToSession};
 
@@ -47,6 +48,7 @@ pub(crate) struct PresenceActor {
     unposted: Vec<(Arc<SessionEntry>, Registration)>,
     /// To be closed with 4009.
     evicted: Vec<SessionRef>,
+    retries: bool,
 }
 
 impl PresenceActor {
@@ -65,6 +67,7 @@ impl PresenceActor {
             me: None,
             unposted: Vec::new(),
             evicted: Vec::new(),
+            retries: false,
         }
     }
 
@@ -375,12 +378,18 @@ impl Actor for PresenceActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         self.me = Some(ctx.address().recipient());
-        ctx.run_interval(Duration::from_millis(5), |actor, _| {
-            if let Some(events) = &mut actor.events {
-                events.flush();
-            }
-            actor.post_registered();
-        });
+    }
+}
+
+impl Leftovers for PresenceActor {
+    fn send_leftovers(&mut self) -> bool {
+        self.post_registered();
+        let sent = self.events.as_mut().is_none_or(Outlet::flush);
+        sent && self.unposted.is_empty() && self.evicted.is_empty()
+    }
+
+    fn retries(&mut self) -> &mut bool {
+        &mut self.retries
     }
 }
 
@@ -397,7 +406,7 @@ impl Handler<PresenceMail> for PresenceActor {
             }
             PresenceMail::Answer(answered) => self.on_answer(answered, ctx),
         });
-        self.post_registered();
+        leftovers::send(self, ctx);
         self.next_batch();
     }
 }

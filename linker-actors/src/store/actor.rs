@@ -16,6 +16,7 @@ use super::reading;
 use crate::node::Node;
 use crate::router::{RouterMail, RouterOutlets};
 use crate::runtime::guard;
+use crate::runtime::leftovers::{self, Leftovers};
 use crate::session::ToSession;
 
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(50);
@@ -49,6 +50,7 @@ pub(crate) struct StoreActor {
     in_flight: Option<(Taken, Instant)>,
     retry_after: Duration,
     routers: RouterOutlets,
+    retries: bool,
     me: Option<Recipient<StoreMail>>,
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
 }
@@ -64,6 +66,7 @@ impl StoreActor {
             in_flight: None,
             retry_after: RETRY_AFTER_MIN,
             routers: RouterOutlets::default(),
+            retries: false,
             me: None,
             drained: Vec::new(),
         }
@@ -272,9 +275,16 @@ impl Actor for StoreActor {
             let now = actor.node.clock.now().elapsed;
             actor.node.custody.claims().forget_old(now);
         });
-        ctx.run_interval(Duration::from_millis(5), |actor, _| {
-            actor.routers.flush();
-        });
+    }
+}
+
+impl Leftovers for StoreActor {
+    fn send_leftovers(&mut self) -> bool {
+        self.routers.flush()
+    }
+
+    fn retries(&mut self) -> &mut bool {
+        &mut self.retries
     }
 }
 
@@ -316,6 +326,7 @@ impl Handler<StoreMail> for StoreActor {
             StoreMail::Drain(done) => self.drained.push(done),
         });
         self.commit_next();
+        leftovers::send(self, ctx);
         self.answer_drained();
     }
 }

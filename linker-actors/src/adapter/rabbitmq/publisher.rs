@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
 use linker_core::id::{DomainName, NodeInstance};
 use linker_core::port::{BoxFuture, BusError, PAYLOAD_MAX};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-/// After that time a send is answered with [`BusError::Away`].
-pub const SEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// After that time a send is answered with [`BusError::Away`]. Heartbeats notice a broker that is gone long before: this is for one that lives and does
+/// not get on with its work, and what is given up too soon is sent to it once more.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that may be on their way to the broker; one payload always fits.
 pub const SEND_BYTES_MAX: usize = 64 << 20;
 /// Payloads that the connection has not taken up yet.
@@ -173,8 +175,14 @@ pub(super) enum Outcome {
     Confirmed { ack: bool, returned: Option<u64> },
 }
 
-/// Publishes and waits for the confirmation. To be polled at once, since the order of the first polls is the order on the wire.
-pub(super) async fn publish(channel: Channel, number: u64, mut outgoing: Outgoing) -> Published {
+/// Publishes and waits for the confirmation. To be polled at once, since the order of the first polls is the order on the wire. `blocked` is notified when the
+/// broker takes nothing for now, and may not do so for long.
+pub(super) async fn publish(
+    channel: Channel,
+    number: u64,
+    mut outgoing: Outgoing,
+    blocked: Arc<Notify>,
+) -> Published {
     let queue = std::mem::take(&mut outgoing.queue);
     let payload = std::mem::take(&mut outgoing.payload);
     let confirmed = async {
@@ -187,10 +195,18 @@ pub(super) async fn publish(channel: Channel, number: u64, mut outgoing: Outgoin
         publishing.await?.await
     };
     let mut confirmed = std::pin::pin!(confirmed);
-    let confirmation = match timeout_at(outgoing.deadline, confirmed.as_mut()).await {
-        Ok(confirmation) => confirmation,
-        Err(_) => {
-            outgoing.answer(Err(BusError::Away("the broker does not confirm in time".into())));
+    let deadline = outgoing.deadline;
+    let gives_up = async {
+        match timeout_at(deadline, blocked.notified()).await {
+            Ok(()) => "the broker takes nothing for now",
+            Err(_) => "the broker does not confirm in time",
+        }
+    };
+    // Not tokio's `select!`, which polls nothing when the task has had its share.
+    let confirmation = match select(confirmed.as_mut(), std::pin::pin!(gives_up)).await {
+        Either::Left((confirmation, _)) => confirmation,
+        Either::Right((why, _)) => {
+            outgoing.answer(Err(BusError::Away(why.into())));
             // It takes up room until its fate is known, or the connection is gone.
             confirmed.await
         }

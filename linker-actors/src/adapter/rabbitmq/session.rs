@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use lapin::Event;
 use lapin::message::Delivery;
 use linker_core::port::{BusError, BusReceiver};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use super::confirmations::Confirmations;
@@ -40,6 +40,8 @@ pub(super) struct Session<'a> {
     number: u64,
     /// Why the broker takes nothing for now.
     blocked: Option<String>,
+    /// Tells what is under way when that begins.
+    blocking: Arc<Notify>,
 }
 
 impl<'a> Session<'a> {
@@ -61,6 +63,7 @@ impl<'a> Session<'a> {
             unconfirmed: Confirmations::new(),
             number: 0,
             blocked: None,
+            blocking: Arc::default(),
         }
     }
 
@@ -98,7 +101,8 @@ impl<'a> Session<'a> {
             return;
         }
         self.number += 1;
-        let publishing = publish(self.link.publishing.clone(), self.number, outgoing);
+        let (channel, blocking) = (self.link.publishing.clone(), Arc::clone(&self.blocking));
+        let publishing = publish(channel, self.number, outgoing, blocking);
         self.unconfirmed.publish(publishing).await;
     }
 
@@ -155,6 +159,7 @@ impl<'a> Session<'a> {
                 self.outbox.shut(why.clone());
                 self.receiver.connection(Some(why.clone()));
                 self.blocked = Some(why);
+                self.blocking.notify_waiters();
             }
             Event::ConnectionUnblocked if self.blocked.take().is_some() => {
                 tracing::info!("the bus is back");

@@ -37,7 +37,7 @@ async fn a_cut_is_told_and_healed() {
     assert!(matches!(&told[..], [None, Some(_)]), "{told:?}");
     let began = Instant::now();
     assert!(is_away(&behind.send(&beside, "meanwhile").await));
-    assert!(began.elapsed() < SEND_TIMEOUT, "it fails fast");
+    assert!(began.elapsed() < Duration::from_secs(2), "it fails fast");
     // As soon as the broker has noticed, too.
     let gone = Err(BusError::NoSuchNode(node(1)));
     while beside.send(&behind, "meanwhile").await != gone {
@@ -79,7 +79,7 @@ async fn a_stalled_link_is_noticed_by_its_heartbeat() {
     let answer = behind.send(&beside, "into the void").await;
     assert!(is_away(&answer), "{answer:?}");
     let waited = began.elapsed();
-    assert!(waited < SEND_TIMEOUT * 3, "a send ends in time: {waited:?}");
+    assert!(waited < SEND_TIMEOUT, "by the heartbeat: {waited:?}");
     let told = behind.received.connection_changes(2).await;
     assert!(told[1].is_some());
     let noticed = began.elapsed();
@@ -94,6 +94,21 @@ async fn a_stalled_link_is_noticed_by_its_heartbeat() {
         .send_at_last(&beside, "again", Duration::from_secs(20))
         .await;
     beside.receive("again").await;
+    behind.bus.close().await;
+    beside.bus.close().await;
+}
+
+/// What is given up while the broker is only slow is sent to it once more, which makes it slower.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_takes_seconds_to_confirm_is_waited_for() {
+    let (proxy, behind, beside) = two_nodes(Duration::from_secs(5)).await;
+    proxy.stall();
+    let sending = behind.bus.send(node(2), Bytes::from_static(b"late"));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    proxy.heal();
+    assert_eq!(sending.await, Ok(()));
+    beside.receive("late").await;
+    assert_eq!(behind.received.connection(), [None], "it was there all the time");
     behind.bus.close().await;
     beside.bus.close().await;
 }

@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod check_meta;
 mod data_folder;
 mod environment;
+mod idle;
 mod logs;
 mod migrate;
 mod sqlite_file;
