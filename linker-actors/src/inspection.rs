@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use linker_core::id::{DomainName, MessageId, NodeInstance, NodeName, UserId};
+use linker_core::id::{AppName, DomainName, MessageId, NodeInstance, NodeName, UserId};
 use linker_core::port::{NodeRecord, NodeState, PresenceError, SessionRef, StoreError, WaitReason};
 
 use crate::cluster::{
@@ -64,6 +64,8 @@ pub enum MessageState {
 pub struct MessageReport {
     /// Where it is.
     pub state: MessageState,
+    /// The apps of its sender and of its recipient; empty where a node of an older version has it.
+    pub apps: Vec<AppName>,
     /// The domains it has been in, this one last.
     pub path: Vec<String>,
     /// Where it goes from here, of what waits for another domain or has gone there.
@@ -152,6 +154,7 @@ impl LinkerHandle {
             if let Some(word) = words.iter().find(|word| word.delivered) {
                 return Ok(Some(MessageReport {
                     state: MessageState::Delivered,
+                    apps: apps_of(word),
                     path: here(word.path.clone()),
                     to: None,
                 }));
@@ -159,6 +162,7 @@ impl LinkerHandle {
             if let Some(row) = stored {
                 return Ok(Some(MessageReport {
                     state: MessageState::Stored(row.reason),
+                    apps: row.envelope.apps().into(),
                     path: here(path_of(&row.envelope)),
                     to: row.home,
                 }));
@@ -166,8 +170,10 @@ impl LinkerHandle {
             // One that has it knows better than one that had it.
             let word = words.into_iter().min_by_key(|word| word.forwarded_to.is_some());
             Ok(word.map(|word| {
+                let apps = apps_of(&word);
                 let to = word.forwarded_to.and_then(|home| home.parse().ok());
                 MessageReport {
+                    apps,
                     state: match to {
                         Some(_) => MessageState::Forwarded,
                         None => MessageState::Pending,
@@ -237,6 +243,10 @@ async fn there(node: &Arc<Node>, instance: &NodeInstance, user: UserId, count: u
             vec![unknown; count]
         }
     }
+}
+
+fn apps_of(word: &MessageWord) -> Vec<AppName> {
+    word.apps.iter().filter_map(|app| app.parse().ok()).collect()
 }
 
 /// What the nodes know of a message, this one first; those that know nothing are left out.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use linker_core::bus::BusFrame;
 use linker_core::envelope::Envelope;
-use linker_core::id::{DomainName, MessageId, NodeInstance, UserId};
+use linker_core::id::{MessageId, NodeInstance, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -59,6 +59,9 @@ pub(crate) enum Answer {
 pub(crate) struct MessageWord {
     /// A session of that node has proven it.
     pub(crate) delivered: bool,
+    /// The apps of its sender and of its recipient; nodes of an older version do not tell.
+    #[serde(default)]
+    pub(crate) apps: Vec<String>,
     /// It has gone on to this domain, or towards it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) forwarded_to: Option<String>,
@@ -187,12 +190,12 @@ async fn answer(node: &Node, question: &Question) -> Option<Answer> {
 
 /// What this node knows of a message, the store aside.
 pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWord> {
-    let names = |path: &[DomainName]| path.iter().map(ToString::to_string).collect();
-    if let Some(path) = node.custody.proven_lately().path(&id) {
+    if let Some(proven) = node.custody.proven_lately().get(&id) {
         return Some(MessageWord {
             delivered: true,
+            apps: names(&proven.apps),
             forwarded_to: None,
-            path: names(path),
+            path: names(proven.path()),
         });
     }
     for (_, router) in node.routers.all() {
@@ -203,6 +206,7 @@ pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWo
         if let Ok(Some(envelope)) = told.await {
             return Some(MessageWord {
                 delivered: false,
+                apps: names(&envelope.apps()),
                 forwarded_to: None,
                 path: path_of(&envelope),
             });
@@ -212,6 +216,7 @@ pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWo
     let forwarded = node.custody.forwarded_lately().get(&id).cloned()?;
     Some(MessageWord {
         delivered: false,
+        apps: names(&forwarded.apps),
         forwarded_to: Some(forwarded.home.to_string()),
         path: names(&forwarded.path),
     })
@@ -220,7 +225,11 @@ pub(crate) async fn message_here(node: &Node, id: MessageId) -> Option<MessageWo
 /// The domains that it has left.
 pub(crate) fn path_of(envelope: &Envelope) -> Vec<String> {
     let path = envelope.trail.as_ref().map(|trail| &trail.path[..]);
-    path.unwrap_or_default().iter().map(ToString::to_string).collect()
+    names(path.unwrap_or_default())
+}
+
+fn names<T: ToString>(of: &[T]) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
 }
 
 /// The sessions that a user has on this node, oldest first.

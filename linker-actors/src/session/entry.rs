@@ -310,6 +310,11 @@ impl SessionEntry {
     }
 
     /// It reads no more until told to.
+    /// Whether nothing is read from its socket, since too much of what it sent is under way.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
     pub(crate) fn pause(&self) {
         self.paused.store(true, Ordering::Release);
     }

@@ -277,7 +277,8 @@ impl SessionShell {
                 self.step(socket, |core, cx| core.on_user_closed(user, found, reference, cx))
             }
             ToSession::Rescan => self.step(socket, |core, cx| core.on_hint(true, cx)),
-            ToSession::Tick | ToSession::Resume => {}
+            ToSession::Tick => {}
+            ToSession::Resume => self.step(socket, |core, cx| core.on_held_back(cx)),
             // Of a repetition only its original is known, which another session may have sent.
             ToSession::Accepted(_) if !self.wants_accepted => {}
             ToSession::Accepted(frame) => self.step(socket, |core, cx| core.on_accepted(*frame, cx)),
@@ -318,7 +319,13 @@ impl SessionShell {
         if self.wheel_at <= now {
             self.wheel_at = Duration::MAX;
             let mut cut = false;
-            self.step(socket, |core, cx| cut = core.on_tick(cx));
+            let paused = self.entry.as_ref().is_some_and(|entry| entry.is_paused());
+            self.step(socket, |core, cx| {
+                if paused {
+                    core.on_held_back(cx);
+                }
+                cut = core.on_tick(cx);
+            });
             if cut {
                 return true;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::envelope::Envelope;
 use crate::generations::Generations;
-use crate::id::{DomainName, MessageId};
+use crate::id::{AppName, DomainName, MessageId};
 
 /// Ids of one generation. There are two.
 const GENERATION_MAX: usize = 1 << 14;
@@ -14,6 +14,8 @@ const GENERATION_TIME: Duration = Duration::from_secs(60);
 /// Where a message has gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forwarded {
+    /// The apps of its sender and of its recipient.
+    pub apps: [AppName; 2],
     /// The domains that it had left when it was here.
     pub path: Vec<DomainName>,
     /// Where its recipient lives.
@@ -35,6 +37,7 @@ impl ForwardedLately {
     pub fn insert(&mut self, envelope: &Envelope, home: DomainName, now: Duration) {
         let path = envelope.trail.as_ref().map(|trail| trail.path.clone());
         let forwarded = Forwarded {
+            apps: envelope.apps(),
             path: path.unwrap_or_default(),
             home,
         };

@@ -36,7 +36,7 @@ pub use effect::{CustodyEffect, NodeWord, Origin, Outcome, Settlement};
 pub use forwarded_lately::{Forwarded, ForwardedLately};
 pub use forwarding::AdoptedForward;
 pub use lag::Lag;
-pub use proven_lately::ProvenLately;
+pub use proven_lately::{Proven, ProvenLately};
 pub use router::{Custody, CustodyContext, Submission};
 pub use sessions::{Elsewhere, Forwarding, LocalSessions, NodeOffer, Offer};
 pub use shared::{CustodyConfig, CustodyShared, Reports};

@@ -4,19 +4,32 @@ use std::time::Duration;
 
 use crate::envelope::Envelope;
 use crate::generations::Generations;
-use crate::id::{DomainName, MessageId};
+use crate::id::{AppName, DomainName, MessageId};
 
 /// Ids of one generation. There are two.
 const GENERATION_MAX: usize = 1 << 16;
 /// After this a generation is full however few it has.
 const GENERATION_TIME: Duration = Duration::from_secs(60);
 
+/// What was proven, for people who ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The apps of its sender and of its recipient.
+    pub apps: [AppName; 2],
+    /// `None` for what has not left a domain: that costs nothing.
+    path: Option<Box<[DomainName]>>,
+}
+
+impl Proven {
+    /// The domains that it had left.
+    pub fn path(&self) -> &[DomainName] {
+        self.path.as_deref().unwrap_or_default()
+    }
+}
+
 /// Ids proven within the last minute or two, in bounded memory.
 #[derive(Debug)]
-pub struct ProvenLately(Generations<MessageId, Path>);
-
-/// `None` for what has not left a domain: that costs nothing.
-type Path = Option<Box<[DomainName]>>;
+pub struct ProvenLately(Generations<MessageId, Proven>);
 
 impl Default for ProvenLately {
     fn default() -> Self {
@@ -29,16 +42,17 @@ impl ProvenLately {
     pub fn insert(&mut self, envelope: &Envelope, now: Duration) {
         let trail = envelope.trail.as_ref().filter(|trail| !trail.path.is_empty());
         let path = trail.map(|trail| trail.path.clone().into());
-        self.0.insert(envelope.id, path, now);
+        let apps = envelope.apps();
+        self.0.insert(envelope.id, Proven { apps, path }, now);
     }
 
     /// Whether it was proven, as far as is remembered.
     pub fn contains(&self, id: &MessageId) -> bool {
-        self.0.get(id).is_some()
+        self.get(id).is_some()
     }
 
-    /// The domains that what was proven had left, for people who ask.
-    pub fn path(&self, id: &MessageId) -> Option<&[DomainName]> {
-        self.0.get(id).map(|path| path.as_deref().unwrap_or_default())
+    /// What is remembered of it.
+    pub fn get(&self, id: &MessageId) -> Option<&Proven> {
+        self.0.get(id)
     }
 }

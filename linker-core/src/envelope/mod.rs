@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 pub use codec::{EnvelopeDecodeError, HEAD_LEN_MAX, decode, decode_head, encode};
 
 use crate::frame::{Fields, read_string};
-use crate::id::{DomainName, MessageId, UserId};
+use crate::id::{AppName, DomainName, MessageId, UserId};
 
 /// What the sender wants kept: nothing, or everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +104,11 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The apps of its sender and of its recipient.
+    pub fn apps(&self) -> [AppName; 2] {
+        [*self.from.app(), *self.to.app()]
+    }
+
     /// What the same message sent again has in common with it: sender, recipient and reference.
     /// `None` for what is never taken for a repetition.
     pub fn dedupe_reference(&self) -> Option<&str> {

@@ -52,7 +52,7 @@ pub(crate) struct Pump {
     /// Live messages that came while others had to go first.
     deferred: VecDeque<Delivery>,
     deferred_bytes: usize,
-    /// When something was proven last, or was first to be proven.
+    /// When something was proven last, or began to be awaited.
     progress_at: Duration,
     progressed: bool,
 }
@@ -93,6 +93,11 @@ impl Pump {
         if std::mem::take(&mut self.rescan) {
             self.after_seq = 0;
         }
+    }
+
+    /// Something is awaited of the client from now on.
+    pub(super) fn awaits_proof(&mut self, now: Duration) {
+        self.progress_at = self.progress_at.max(now);
     }
 
     pub(super) fn proven(&mut self) {

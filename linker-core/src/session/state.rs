@@ -240,6 +240,9 @@ impl Session {
     fn send(&mut self, delivery: Delivery, cx: &mut SessionContext<'_>) {
         let cost = delivery.cost();
         let Delivery { envelope, ticket, .. } = delivery;
+        if ticket.is_some() {
+            self.awaits_proof(cx);
+        }
         match ticket {
             None => {
                 cx.effects
@@ -275,7 +278,26 @@ impl Session {
         }
     }
 
+    /// Something is about to be awaited of the client. Where nothing was, the time in which it has to prove something begins: what the store took before it fed the
+    /// session is not the client's.
+    fn awaits_proof(&mut self, cx: &SessionContext<'_>) {
+        if let Some(pump) = &mut self.pump
+            && !self.proof.is_waiting()
+        {
+            pump.awaits_proof(cx.now.elapsed);
+        }
+    }
+
+    /// What the client has sent was not read until now, since too much of it was under way already: pongs may lie behind that. The time is not the client's.
+    pub fn on_held_back(&mut self, cx: &SessionContext<'_>) {
+        self.heard_at = cx.now.elapsed;
+        if let Some(pump) = &mut self.pump {
+            pump.awaits_proof(cx.now.elapsed);
+        }
+    }
+
     fn ping(&mut self, cx: &mut SessionContext<'_>) {
+        self.awaits_proof(cx);
         self.pinged_at = cx.now.elapsed;
         cx.effects.push(SessionEffect::Ping(self.proof.ping()));
     }

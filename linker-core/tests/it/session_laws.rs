@@ -88,6 +88,73 @@ fn a_session_that_is_behind_and_proves_nothing_is_stalled() {
     assert_eq!(alone.closed, Some(CloseCode::Stalled));
 }
 
+/// Behind, with everything proven; and the store has not fed it for longer than it may itself be silent.
+fn starved() -> Alone {
+    let config = SessionConfig {
+        heartbeat_interval: Duration::from_secs(25),
+        ..SessionConfig::default()
+    };
+    let mut alone = Alone::logged_in("{}", config);
+    alone.step(Session::on_behind);
+    alone.pong("1");
+    alone.now += alone.config.stall_timeout + Duration::from_secs(1);
+    alone.tick();
+    assert_eq!(alone.closed, None, "nothing is awaited of it");
+    alone
+}
+
+/// A client that proves nothing from now on has as long as any.
+fn stalls_from_now(mut alone: Alone) {
+    let due = alone.now + alone.config.stall_timeout;
+    alone.now = due - Duration::from_millis(1);
+    alone.tick();
+    assert_eq!(alone.closed, None, "it was not its fault");
+    alone.now = due;
+    alone.tick();
+    assert_eq!(alone.closed, Some(CloseCode::Stalled));
+}
+
+#[test]
+fn a_session_is_not_stalled_for_the_time_in_which_the_store_did_not_feed_it() {
+    let mut alone = starved();
+    let page = SessionPage {
+        deliveries: vec![alone.delivery(true, false)],
+        last_seq: 1,
+        exhausted: true,
+    };
+    alone.step(|session, cx| session.on_page(Some(page), cx));
+    stalls_from_now(alone);
+}
+
+#[test]
+fn nor_by_a_heartbeat_after_that_time() {
+    let mut alone = starved();
+    alone.now = alone.deadline().max(alone.now);
+    let pinged = alone.pings.len();
+    while alone.pings.len() == pinged {
+        alone.now = alone.deadline().max(alone.now);
+        alone.tick();
+        assert_eq!(alone.closed, None);
+    }
+    stalls_from_now(alone);
+}
+
+#[test]
+fn a_session_that_its_node_does_not_read_is_neither_stalled_nor_silent() {
+    let mut alone = Alone::logged_in("{}", SessionConfig::default());
+    let one = alone.delivery(true, false);
+    alone.step(|session, cx| session.on_delivery(one, cx));
+    alone.step(Session::on_behind);
+    let begun = alone.now;
+    while alone.now < begun + 2 * alone.config.heartbeat_timeout {
+        alone.now = alone.deadline();
+        alone.step(|session, cx| session.on_held_back(cx));
+        alone.tick();
+        assert_eq!(alone.closed, None, "its pong may lie unread");
+    }
+    stalls_from_now(alone);
+}
+
 #[test]
 fn a_session_ends_when_its_token_has_expired_and_the_leeway_is_over() {
     let mut alone = Alone::new(SessionConfig {

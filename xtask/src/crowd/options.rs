@@ -11,7 +11,7 @@ usage: cargo xtask crowd [OPTION…]
 A crowd of users in one domain of several nodes, all on this machine with its own PostgreSQL, Redis and RabbitMQ: they log in, idle, write to random
 others, lose a node (kill -9), and live through a rolling restart of all. Everything sent must arrive. Nothing is left running.
 
-  --million            53 nodes and 1 000 000 sessions: needs about 16 GiB of memory
+  --million            53 nodes and 1 000 000 sessions: needs about 10 GiB of memory
   --nodes N            nodes (10)
   --sessions N         sessions (100 000)
   --rate N             messages a second among random pairs (10 000)

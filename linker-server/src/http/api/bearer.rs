@@ -238,6 +238,13 @@ impl<S> AppBearer<S> {
         self.check_app(from.unwrap_or(to).app())
     }
 
+    /// Whether it may know of what has to do with these apps.
+    pub(super) fn sees(&self, apps: &[AppName]) -> bool {
+        self.apps
+            .as_ref()
+            .is_none_or(|own| apps.iter().any(|app| own.contains(app)))
+    }
+
     /// Whether it may know of what a token with these apps has made.
     pub(super) fn check_made_by(&self, apps: &[AppName]) -> Result<(), Problem> {
         match &self.apps {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::bearer::{AppBearer, Bearer, Reads, Sends};
+use super::bearer::{AppBearer, Reads, Sends};
 use super::idempotency::{Idempotency, Key};
 use crate::http::problem::Problem;
 
@@ -155,7 +155,7 @@ pub(super) enum TrackedState {
     Forwarded,
 }
 
-/// Where a message is, while this domain keeps it.
+/// Where a message is, while this domain keeps it. A token that is bound to apps is told of messages from their users or to them.
 #[utoipa::path(
     get, path = "/api/v1/messages/{id}", tag = "messages", params(("id" = String, Path)), security(("token" = ["read"])),
     responses(
@@ -166,7 +166,7 @@ pub(super) enum TrackedState {
     )
 )]
 pub(super) async fn track(
-    _: Bearer<Reads>,
+    bearer: AppBearer<Reads>,
     linker: web::Data<LinkerHandle>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -174,7 +174,7 @@ pub(super) async fn track(
         .parse()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{:?} is not a message id", *id)))?;
     let found = linker.message(wanted).await.map_err(Problem::away)?;
-    let Some(report) = found else {
+    let Some(report) = found.filter(|report| bearer.sees(&report.apps)) else {
         let detail = "no message of this id is kept here: it was delivered, has gone on to another domain some time ago, or never was here";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };

@@ -1,8 +1,8 @@
 //! Who may call what.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Api, Node, NodeConfig};
+use crate::harness::{Api, Client, Domain, Node, NodeConfig, WAIT, eventually, message, message_ack};
 
 const MESSAGE: &str = "/api/v1/messages";
 const USER: &str = "/api/v1/users/ANZ-2";
@@ -122,18 +122,20 @@ async fn keys_are_their_bearers_own() {
     assert_eq!(user["missing"], 2);
 }
 
-/// With tokens that are bound to `ANZ`, to both apps, and to none.
+/// Tokens that are bound to `ANZ`, to both apps, to `XYZ`, and to none.
+fn bound_tokens() -> Value {
+    json!([
+        {"token": "anz", "scopes": ["send", "read"], "apps": ["ANZ"]},
+        {"token": "both", "scopes": ["send", "read"], "apps": ["XYZ", "ANZ"]},
+        {"token": "xyz", "scopes": ["read"], "apps": "XYZ"},
+        {"token": "xyz-admin", "scopes": ["admin"], "apps": "XYZ"},
+        {"token": "free", "scopes": ["send", "read"]},
+    ])
+}
+
 async fn bound() -> Node {
     NodeConfig::new()
-        .set(
-            "server.tokens",
-            json!([
-                {"token": "anz", "scopes": ["send", "read"], "apps": ["ANZ"]},
-                {"token": "both", "scopes": ["send", "read"], "apps": ["XYZ", "ANZ"]},
-                {"token": "xyz-admin", "scopes": ["admin"], "apps": "XYZ"},
-                {"token": "free", "scopes": ["send", "read"]},
-            ]),
-        )
+        .set("server.tokens", bound_tokens())
         .start()
         .await
 }
@@ -180,6 +182,23 @@ async fn a_token_of_an_app_sends_in_the_name_of_its_users_alone() {
     }
 }
 
+/// The pushes that a token is shown, by pages of one.
+async fn listed(api: &Api) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut path = Some("/api/v1/pushes?limit=1".to_owned());
+    while let Some(page) = path {
+        let answer = api.get(&page).await;
+        let pushes = answer.json();
+        let of_page = pushes.as_array().unwrap().iter();
+        ids.extend(of_page.map(|push| push["pushId"].as_str().unwrap().to_owned()));
+        let next = answer.header("link").strip_prefix('<');
+        path = next
+            .and_then(|link| link.split_once('>'))
+            .map(|(next, _)| next.to_owned());
+    }
+    ids
+}
+
 #[tokio::test]
 async fn a_token_of_an_app_sees_its_users_and_its_pushes_alone() {
     let node = bound().await;
@@ -189,13 +208,7 @@ async fn a_token_of_an_app_sees_its_users_and_its_pushes_alone() {
     anz.get("/api/v1/users/XYZ-2").await.problem(403);
     // Not even whether there are such users.
     anz.get("/api/v1/users/NOPE-2").await.problem(403);
-    for path in [
-        "/api/v1/pushes",
-        "/api/v1/nodes",
-        "/api/v1/domains",
-        "/api/v1/slow-consumers",
-        "/api/v1/messages/018f5e3a-7c20-7003-9a41-000000000007",
-    ] {
+    for path in ["/api/v1/nodes", "/api/v1/domains", "/api/v1/slow-consumers"] {
         anz.get(path).await.problem(403);
         assert_ne!(free.get(path).await.status, 403, "{path}");
     }
@@ -234,8 +247,70 @@ async fn a_token_of_an_app_sees_its_users_and_its_pushes_alone() {
             assert_eq!(retried.status == 403, !is_seen, "{}", retried.body);
         }
     }
+    for (api, seen) in [
+        (&anz, vec![&of_anz]),
+        (&both, vec![&of_anz, &of_both]),
+        (&free, vec![&of_anz, &of_both, &of_free]),
+    ] {
+        let mut seen: Vec<String> = seen.into_iter().cloned().collect();
+        seen.sort();
+        assert_eq!(listed(api).await, seen);
+    }
     admin.delete("/api/v1/users/ANZ-2/sessions").await.problem(403);
     admin.delete("/api/v1/users/ANZ-2/tokens").await.problem(403);
     assert_eq!(admin.delete("/api/v1/users/XYZ-2/sessions").await.status, 200);
     anz.delete("/api/v1/users/ANZ-2/sessions").await.problem(403);
+}
+
+/// Which of the tokens `anz`, `xyz` and `free` are told of a message, once one of them is told that it is in `state`.
+async fn told_of(node: &Node, id: &str, state: &str) -> [bool; 3] {
+    let path = format!("{MESSAGE}/{id}");
+    eventually("it is found", WAIT, async || {
+        let found = Api::bearing(node, "free").get(&path).await;
+        (found.status == 200 && found.json()["state"] == state).then_some(())
+    })
+    .await;
+    let mut told = [false; 3];
+    for (told, token) in told.iter_mut().zip(["anz", "xyz", "free"]) {
+        let found = Api::bearing(node, token).get(&path).await;
+        *told = found.status == 200;
+        if !*told {
+            // As if there were none.
+            found.problem(404);
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_token_of_an_app_is_told_of_messages_from_its_users_and_to_them_alone() {
+    let domain = Domain::new().await;
+    let start = async |name: &str| {
+        let config = domain.config(name);
+        config.set("server.tokens", bound_tokens()).start().await
+    };
+    let (a, b) = (start("a").await, start("b").await);
+    let free = Api::bearing(&a, "free");
+    for (from, to, told) in [
+        ("ANZ-7", "ANZ-2", [true, false, true]),
+        ("ANZ-7", "XYZ-2", [true, true, true]),
+        ("XYZ-7", "XYZ-2", [false, true, true]),
+    ] {
+        let sent = free
+            .post(MESSAGE, &json!({"to": to, "from": from, "content": 1}))
+            .await;
+        let id = sent.json()["id"].as_str().unwrap().to_owned();
+        for node in [&a, &b] {
+            assert_eq!(told_of(node, &id, "stored").await, told, "{from} to {to}");
+        }
+    }
+    // On its way, and proven by a session of another node: known to nodes, not to the store.
+    let mut reader = Client::login_with(&b, "ANZ-3", json!({"ack": "client"})).await;
+    let sender = Client::login(&a, "ANZ-1").await;
+    sender.send(message("ANZ-3", "elsewhere"));
+    let frame = reader.expect("MESSAGE").await;
+    reader.send(message_ack(&[frame.id()]));
+    for node in [&a, &b] {
+        assert_eq!(told_of(node, frame.id(), "delivered").await, [true, false, true]);
+    }
 }
