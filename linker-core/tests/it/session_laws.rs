@@ -72,12 +72,18 @@ fn a_silent_client_is_pinged_and_then_closed() {
     assert!(alone.tick(), "who does not read is cut");
 }
 
-#[test]
-fn a_session_that_is_behind_and_proves_nothing_is_stalled() {
+/// Behind, with a message to prove.
+fn behind() -> Alone {
     let mut alone = Alone::logged_in("{}", SessionConfig::default());
     let one = alone.delivery(true, false);
     alone.step(|session, cx| session.on_delivery(one, cx));
     alone.step(Session::on_behind);
+    alone
+}
+
+#[test]
+fn a_session_that_is_behind_and_proves_nothing_is_stalled() {
+    let mut alone = behind();
     let due = alone.now + alone.config.stall_timeout;
     assert_eq!(alone.deadline(), due);
     alone.now = due - Duration::from_millis(1);
@@ -141,10 +147,7 @@ fn nor_by_a_heartbeat_after_that_time() {
 
 #[test]
 fn a_session_that_its_node_does_not_read_is_neither_stalled_nor_silent() {
-    let mut alone = Alone::logged_in("{}", SessionConfig::default());
-    let one = alone.delivery(true, false);
-    alone.step(|session, cx| session.on_delivery(one, cx));
-    alone.step(Session::on_behind);
+    let mut alone = behind();
     let begun = alone.now;
     while alone.now < begun + 2 * alone.config.heartbeat_timeout {
         alone.now = alone.deadline();
