@@ -4,7 +4,7 @@
 //! removes with it; others publish to it by name through the default exchange, `mandatory` and confirmed, so that a node that is gone is named
 //! within a millisecond. Nothing is durable: the bus proves nothing, and who sent something keeps it until the other node has answered.
 //!
-//! **Bounds.** What this node sends is bounded by [`SEND_BYTES_MAX`] and by time: after [`SEND_TIMEOUT`] the answer is [`BusError::Away`]. An inbox holds
+//! **Bounds.** What this node sends is bounded by [`SEND_BYTES_MAX`] and by time: after [`SEND_TIMEOUT`], or as soon as the broker blocks, the answer is [`BusError::Away`]. An inbox holds
 //! [`RabbitOptions::inbox_bytes_max`] at the broker, besides some 200 payloads that it has taken out for the socket, and refuses more, which a sender
 //! sees as `Away` too. Payloads are taken without acknowledgement: a
 //! receiver may not block, so they are handed over as fast as the socket is read; and a node that does not read at all (stopped, or cut off)

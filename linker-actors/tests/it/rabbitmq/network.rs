@@ -103,8 +103,9 @@ async fn a_stalled_link_is_noticed_by_its_heartbeat() {
 async fn a_broker_that_takes_seconds_to_confirm_is_waited_for() {
     let (proxy, behind, beside) = two_nodes(Duration::from_secs(5)).await;
     proxy.stall();
-    let sending = behind.bus.send(node(2), Bytes::from_static(b"late"));
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut sending = behind.bus.send(node(2), Bytes::from_static(b"late"));
+    let early = tokio::time::timeout(Duration::from_secs(4), &mut sending).await;
+    assert!(early.is_err(), "given up: {early:?}");
     proxy.heal();
     assert_eq!(sending.await, Ok(()));
     beside.receive("late").await;
